@@ -1,0 +1,708 @@
+package io.github.simcse4j.kernels;
+
+import static io.github.simcse4j.kernels.Checks.columns;
+import static io.github.simcse4j.kernels.Checks.rows;
+import static io.github.simcse4j.kernels.Checks.shape;
+import static io.github.simcse4j.kernels.Checks.that;
+
+import io.github.simcse4j.random.Dropout;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Memory;
+import io.github.simcse4j.tensor.Tensor;
+
+/**
+ * The contract of a compute backend: a small set of named operations on tensors. Every operation is
+ * one public method that checks its arguments and one protected method that a backend writes.
+ * Nothing above this package knows which backend runs.
+ *
+ * <p>Letters: B sentences, T tokens, R = views * T rows (see {@link PackedBatch}), H hidden, A
+ * heads, D = H / A head size, F feed-forward, V vocabulary, N queries, M keys. Tensors are
+ * row-major. Numbers are of one float type per call, and statistics, losses, biases, layer-norm
+ * parameters and gradients of parameters of its {@link #accumulator} type; F64 is for the reference
+ * only. "+=" marks an output that is added to; every other output is overwritten whole, whatever it
+ * held. Arguments do not overlap unless stated. Results depend on the arguments alone: not on the
+ * number of threads, nor on earlier calls.
+ *
+ * <p>A call may return before its work is done on a device with a stream; {@link #download} and
+ * {@link #synchronize} wait. An instance is used by one thread at a time.
+ */
+public abstract class Kernels implements AutoCloseable {
+
+  // --- what it is, and its memory
+  // -----------------------------------------------------------------
+
+  /** The name that {@code --kernels} takes. */
+  public abstract String name();
+
+  /**
+   * One phrase for the line printed at the start, such as {@code "Vector API, 512 bit, 2 threads"}.
+   */
+  public abstract String description();
+
+  /** Whether activations and parameters may be of this type. */
+  public abstract boolean supports(DType dtype);
+
+  /** Zeroed memory that the operations can read and write; the caller closes it. */
+  public abstract Memory allocate(long bytes);
+
+  /** Copies host to backend; same type and shape. */
+  public abstract void upload(Tensor host, Tensor tensor);
+
+  /** Copies backend to host, once everything before it is done; same type and shape. */
+  public abstract void download(Tensor tensor, Tensor host);
+
+  /** Waits until everything asked for so far is done. */
+  public abstract void synchronize();
+
+  @Override
+  public abstract void close();
+
+  // --- embedding
+  // ----------------------------------------------------------------------------------
+
+  /**
+   * out = dropout(layerNorm(word[id] + position[p] + type[0])), BERT's input (Devlin et al. 2019).
+   *
+   * @param out (R, H)
+   * @param statistics mean and rstd of every token before the normalisation (T)
+   */
+  public final void embeddingForward(
+      PackedBatch batch,
+      EmbeddingTables tables,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor out,
+      RowStatistics statistics) {
+    String op = "embedding_forward";
+    DType dtype = floats(op, out);
+    long hidden = columns(op, "out", out);
+    shape(op, "out", out, dtype, batch.rows(), hidden);
+    tables(op, batch, tables, dtype, hidden);
+    norm(op, norm, dtype, hidden);
+    statistics(op, statistics, dtype, batch.tokens());
+    doEmbeddingForward(batch, tables, norm, dropout, out, statistics);
+  }
+
+  /**
+   * Gradients of {@link #embeddingForward}. Rows of equal ids are added in token order, so that the
+   * result repeats.
+   *
+   * @param dOut (R, H)
+   * @param scratch (T, H), content lost
+   * @param dTables += gradients of the tables
+   * @param dGamma += (H)
+   * @param dBeta += (H)
+   */
+  public final void embeddingBackward(
+      PackedBatch batch,
+      EmbeddingTables tables,
+      LayerNorm norm,
+      RowStatistics statistics,
+      Dropout dropout,
+      Tensor dOut,
+      Tensor scratch,
+      EmbeddingTables dTables,
+      Tensor dGamma,
+      Tensor dBeta) {
+    String op = "embedding_backward";
+    DType dtype = floats(op, dOut);
+    long hidden = columns(op, "dOut", dOut);
+    shape(op, "dOut", dOut, dtype, batch.rows(), hidden);
+    shape(op, "scratch", scratch, dtype, batch.tokens(), hidden);
+    tables(op, batch, tables, dtype, hidden);
+    gradients(op, tables, dTables, accumulator(dtype));
+    norm(op, norm, dtype, hidden);
+    statistics(op, statistics, dtype, batch.tokens());
+    shape(op, "dGamma", dGamma, accumulator(dtype), hidden);
+    shape(op, "dBeta", dBeta, accumulator(dtype), hidden);
+    doEmbeddingBackward(
+        batch, tables, norm, statistics, dropout, dOut, scratch, dTables, dGamma, dBeta);
+  }
+
+  // --- gemm
+  // ---------------------------------------------------------------------------------------
+
+  /**
+   * C = epilogue(op(A) op(B)), where op transposes or not.
+   *
+   * @param a (M, K), or (K, M) when {@code transposeA}
+   * @param b (K, N), or (N, K) when {@code transposeB}
+   * @param c (M, N), of the inputs' type or its accumulator type
+   */
+  public final void gemm(
+      boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue) {
+    String op = "gemm";
+    DType dtype = floats(op, a);
+    long n = columns(op, "c", c);
+    long m = c.extent(0);
+    long k = transposeA ? rows(op, "a", a) : columns(op, "a", a);
+    shape(op, "c", c, c.dtype() == dtype ? dtype : accumulator(dtype), m, n);
+    shape(op, "a", a, dtype, transposeA ? k : m, transposeA ? m : k);
+    shape(op, "b", b, dtype, transposeB ? n : k, transposeB ? k : n);
+    if (epilogue.bias() != null) {
+      shape(op, "bias", epilogue.bias(), accumulator(dtype), n);
+    }
+    if (epilogue.preActivation() != null) {
+      shape(op, "preActivation", epilogue.preActivation(), dtype, m, n);
+    }
+    doGemm(transposeA, transposeB, a, b, c, epilogue);
+  }
+
+  /**
+   * Backward of gelu, which also computes the activation again so that it need not be kept.
+   *
+   * @param preActivation (R, F); overwritten with gelu(preActivation)
+   * @param gradient d(activation) (R, F); overwritten with d(preActivation)
+   */
+  public final void geluBackward(Tensor preActivation, Tensor gradient) {
+    String op = "gelu_backward";
+    shape(op, "gradient", gradient, floats(op, preActivation), preActivation.shape().extents());
+    doGeluBackward(preActivation, gradient);
+  }
+
+  /**
+   * Backward of tanh.
+   *
+   * @param activation tanh(x), any shape
+   * @param gradient d(activation), same shape; overwritten with d(x)
+   */
+  public final void tanhBackward(Tensor activation, Tensor gradient) {
+    String op = "tanh_backward";
+    shape(op, "gradient", gradient, floats(op, activation), activation.shape().extents());
+    doTanhBackward(activation, gradient);
+  }
+
+  /**
+   * Sum over the rows: the gradient of a bias.
+   *
+   * @param x (R, C)
+   * @param sum += (C)
+   */
+  public final void columnSum(Tensor x, Tensor sum) {
+    String op = "column_sum";
+    DType dtype = floats(op, x);
+    shape(op, "sum", sum, accumulator(dtype), columns(op, "x", x));
+    doColumnSum(x, sum);
+  }
+
+  // --- dropout, residual, layer norm
+  // --------------------------------------------------------------
+
+  /**
+   * out = layerNorm(residual + dropout(x)), the end of each half of a post-layer-norm block
+   * (Vaswani et al. 2017).
+   *
+   * @param x (R, H); overwritten with residual + dropout(x), which the backward pass needs
+   * @param residual (R, H)
+   * @param out (R, H); may be the same tensor as {@code residual}
+   * @param statistics of the sum (R)
+   */
+  public final void dropoutResidualLayerNormForward(
+      PackedBatch batch,
+      Tensor x,
+      Tensor residual,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor out,
+      RowStatistics statistics) {
+    String op = "dropout_residual_layer_norm_forward";
+    DType dtype = floats(op, x);
+    long hidden = columns(op, "x", x);
+    shape(op, "x", x, dtype, batch.rows(), hidden);
+    shape(op, "residual", residual, dtype, batch.rows(), hidden);
+    shape(op, "out", out, dtype, batch.rows(), hidden);
+    norm(op, norm, dtype, hidden);
+    statistics(op, statistics, dtype, batch.rows());
+    doDropoutResidualLayerNormForward(batch, x, residual, norm, dropout, out, statistics);
+  }
+
+  /**
+   * The output of a layer normalisation computed again from what was kept, to the same bits.
+   *
+   * @param sum (R, H), the normalisation's input
+   * @param out (R, H)
+   */
+  public final void layerNormReplay(
+      Tensor sum, RowStatistics statistics, LayerNorm norm, Tensor out) {
+    String op = "layer_norm_replay";
+    DType dtype = floats(op, sum);
+    long hidden = columns(op, "sum", sum);
+    long rows = sum.extent(0);
+    shape(op, "out", out, dtype, rows, hidden);
+    norm(op, norm, dtype, hidden);
+    statistics(op, statistics, dtype, rows);
+    doLayerNormReplay(sum, statistics, norm, out);
+  }
+
+  /**
+   * Gradients of {@link #dropoutResidualLayerNormForward}.
+   *
+   * @param dOut (R, H)
+   * @param sum residual + dropout(x) as the forward pass left it (R, H)
+   * @param dResidual (R, H); may be the same tensor as {@code dOut}
+   * @param dX (R, H); may be the same tensor as {@code sum}
+   * @param dGamma += (H)
+   * @param dBeta += (H)
+   */
+  public final void dropoutResidualLayerNormBackward(
+      PackedBatch batch,
+      Tensor dOut,
+      Tensor sum,
+      RowStatistics statistics,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor dResidual,
+      Tensor dX,
+      Tensor dGamma,
+      Tensor dBeta) {
+    String op = "dropout_residual_layer_norm_backward";
+    DType dtype = floats(op, dOut);
+    long hidden = columns(op, "dOut", dOut);
+    shape(op, "dOut", dOut, dtype, batch.rows(), hidden);
+    shape(op, "sum", sum, dtype, batch.rows(), hidden);
+    shape(op, "dResidual", dResidual, dtype, batch.rows(), hidden);
+    shape(op, "dX", dX, dtype, batch.rows(), hidden);
+    norm(op, norm, dtype, hidden);
+    statistics(op, statistics, dtype, batch.rows());
+    shape(op, "dGamma", dGamma, accumulator(dtype), hidden);
+    shape(op, "dBeta", dBeta, accumulator(dtype), hidden);
+    doDropoutResidualLayerNormBackward(
+        batch, dOut, sum, statistics, norm, dropout, dResidual, dX, dGamma, dBeta);
+  }
+
+  // --- attention
+  // ----------------------------------------------------------------------------------
+
+  /**
+   * out = dropout(softmax(q k^T / sqrt D)) v for every sentence and head (Vaswani et al. 2017); no
+   * token sees another sentence. Dropout's position is the query's, its channel the key's.
+   *
+   * @param qkv queries, keys and values side by side (R, 3 H), each of A heads of D channels
+   * @param out (R, H)
+   * @param lse log-sum-exp of the scores for the backward pass (R, A), or null
+   */
+  public final void attentionForward(
+      PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor out, Tensor lse) {
+    String op = "attention_forward";
+    DType dtype = floats(op, out);
+    long hidden = columns(op, "out", out);
+    attention(op, batch, heads, qkv, out, lse, dtype, hidden);
+    doAttentionForward(batch, heads, qkv, dropout, out, lse);
+  }
+
+  /**
+   * Gradients of {@link #attentionForward}.
+   *
+   * @param out (R, H) and {@code lse} (R, A) of the forward pass
+   * @param dOut (R, H)
+   * @param dQkv (R, 3 H)
+   */
+  public final void attentionBackward(
+      PackedBatch batch,
+      int heads,
+      Tensor qkv,
+      Tensor out,
+      Tensor lse,
+      Tensor dOut,
+      Dropout dropout,
+      Tensor dQkv) {
+    String op = "attention_backward";
+    DType dtype = floats(op, dOut);
+    long hidden = columns(op, "dOut", dOut);
+    that(lse != null, op, "lse is missing");
+    attention(op, batch, heads, qkv, out, lse, dtype, hidden);
+    shape(op, "dOut", dOut, dtype, batch.rows(), hidden);
+    shape(op, "dQkv", dQkv, dtype, batch.rows(), 3 * hidden);
+    doAttentionBackward(batch, heads, qkv, out, lse, dOut, dropout, dQkv);
+  }
+
+  // --- pooling
+  // ------------------------------------------------------------------------------------
+
+  /**
+   * One vector per sentence and view, times {@code weight}.
+   *
+   * @param hidden (R, H)
+   * @param accumulate adds to {@code out} instead of overwriting it, for poolers over two layers
+   * @param out (views * B, H)
+   * @param argmax row of {@code hidden} that gave each value (views * B, H) I32; for MAX, else null
+   */
+  public final void poolingForward(
+      PackedBatch batch,
+      PoolingMode mode,
+      Tensor hidden,
+      float weight,
+      boolean accumulate,
+      Tensor out,
+      Tensor argmax) {
+    pooling("pooling_forward", batch, mode, hidden, out, argmax);
+    doPoolingForward(batch, mode, hidden, weight, accumulate, out, argmax);
+  }
+
+  /**
+   * Gradient of {@link #poolingForward}.
+   *
+   * @param dOut (views * B, H)
+   * @param dHidden += (R, H)
+   */
+  public final void poolingBackward(
+      PackedBatch batch,
+      PoolingMode mode,
+      Tensor dOut,
+      float weight,
+      Tensor argmax,
+      Tensor dHidden) {
+    pooling("pooling_backward", batch, mode, dHidden, dOut, argmax);
+    doPoolingBackward(batch, mode, dOut, weight, argmax, dHidden);
+  }
+
+  // --- contrastive loss
+  // ---------------------------------------------------------------------------
+
+  /**
+   * InfoNCE over cosine similarities (van den Oord et al. 2018; Gao et al. 2021, equation 1):
+   *
+   * <pre>
+   *   s[i][j] = (q_i . k_j) / (|q_i| |k_j| temperature) + bias(i, j)
+   *   loss    = mean over i of ( log sum over j of exp s[i][j]  -  s[i][target_i] )
+   * </pre>
+   *
+   * The N x M logits are never stored. A vector of length 0 has similarity 0 to everything.
+   *
+   * @param queries (N, H)
+   * @param keys (M, H)
+   * @param targets column of each query's positive, I32 (N), each in 0..M-1
+   * @param loss one number (1)
+   * @param statistics kept for the backward pass
+   */
+  public final void similaritySoftmaxForward(
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      Tensor loss,
+      ContrastStatistics statistics) {
+    String op = "similarity_softmax_forward";
+    DType dtype = floats(op, queries);
+    contrast(op, queries, keys, targets, contrast, statistics, dtype);
+    shape(op, "loss", loss, accumulator(dtype), 1);
+    doSimilaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+  }
+
+  /**
+   * Gradients of {@code lossScale * loss} of {@link #similaritySoftmaxForward}, through the
+   * normalisation.
+   *
+   * @param dQueries (N, H)
+   * @param dKeys (M, H)
+   */
+  public final void similaritySoftmaxBackward(
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      float lossScale,
+      Tensor dQueries,
+      Tensor dKeys) {
+    String op = "similarity_softmax_backward";
+    DType dtype = floats(op, queries);
+    contrast(op, queries, keys, targets, contrast, statistics, dtype);
+    shape(op, "dQueries", dQueries, dtype, queries.shape().extents());
+    shape(op, "dKeys", dKeys, dtype, keys.shape().extents());
+    doSimilaritySoftmaxBackward(
+        queries, keys, targets, contrast, statistics, lossScale, dQueries, dKeys);
+  }
+
+  // --- optimiser
+  // ----------------------------------------------------------------------------------
+
+  /**
+   * The Euclidean length of all gradients.
+   *
+   * @param gradients (P)
+   * @param norm one number (1)
+   */
+  public final void gradientNorm(Tensor gradients, Tensor norm) {
+    String op = "gradient_norm";
+    DType dtype = floats(op, gradients);
+    shape(op, "gradients", gradients, dtype, gradients.elements());
+    shape(op, "norm", norm, accumulator(dtype), 1);
+    doGradientNorm(gradients, norm);
+  }
+
+  /**
+   * One AdamW update (Loshchilov and Hutter 2019, algorithm 2), gradient clipping folded in:
+   *
+   * <pre>
+   *   g = clip * gradient;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+   *   p = p - learningRate ( m' / (sqrt(v') + epsilon) + weightDecay p ),  m', v' bias-corrected
+   * </pre>
+   *
+   * @param parameters updated (P)
+   * @param gradients (P)
+   * @param firstMoment m, updated (P)
+   * @param secondMoment v, updated (P)
+   * @param norm global norm of the gradients as {@link #gradientNorm} left it (1)
+   */
+  public final void adamw(
+      AdamWStep step,
+      Tensor parameters,
+      Tensor gradients,
+      Tensor firstMoment,
+      Tensor secondMoment,
+      Tensor norm) {
+    String op = "adamw";
+    DType dtype = floats(op, parameters);
+    long count = parameters.elements();
+    shape(op, "parameters", parameters, dtype, count);
+    shape(op, "gradients", gradients, dtype, count);
+    shape(op, "firstMoment", firstMoment, dtype, count);
+    shape(op, "secondMoment", secondMoment, dtype, count);
+    shape(op, "norm", norm, accumulator(dtype), 1);
+    doAdamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+  }
+
+  // --- small ones
+  // ---------------------------------------------------------------------------------
+
+  /**
+   * The dropout mask of a hidden site, one byte an element: 1 kept, 0 dropped. For tests and
+   * benchmarks; the fused operations draw the same bits inside.
+   *
+   * @param mask U8 (R, channels)
+   */
+  public final void dropoutMask(PackedBatch batch, Dropout dropout, Tensor mask) {
+    String op = "dropout_mask";
+    shape(op, "mask", mask, DType.U8, batch.rows(), columns(op, "mask", mask));
+    doDropoutMask(batch, dropout, mask);
+  }
+
+  /** Sets every byte of the tensor to 0. */
+  public abstract void zero(Tensor tensor);
+
+  /** Sets element i of an I32 tensor to i. */
+  public abstract void iota(Tensor tensor);
+
+  // --- what a backend writes
+  // ----------------------------------------------------------------------
+
+  protected abstract void doEmbeddingForward(
+      PackedBatch batch,
+      EmbeddingTables tables,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor out,
+      RowStatistics statistics);
+
+  protected abstract void doEmbeddingBackward(
+      PackedBatch batch,
+      EmbeddingTables tables,
+      LayerNorm norm,
+      RowStatistics statistics,
+      Dropout dropout,
+      Tensor dOut,
+      Tensor scratch,
+      EmbeddingTables dTables,
+      Tensor dGamma,
+      Tensor dBeta);
+
+  protected abstract void doGemm(
+      boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue);
+
+  protected abstract void doGeluBackward(Tensor preActivation, Tensor gradient);
+
+  protected abstract void doTanhBackward(Tensor activation, Tensor gradient);
+
+  protected abstract void doColumnSum(Tensor x, Tensor sum);
+
+  protected abstract void doDropoutResidualLayerNormForward(
+      PackedBatch batch,
+      Tensor x,
+      Tensor residual,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor out,
+      RowStatistics statistics);
+
+  protected abstract void doLayerNormReplay(
+      Tensor sum, RowStatistics statistics, LayerNorm norm, Tensor out);
+
+  protected abstract void doDropoutResidualLayerNormBackward(
+      PackedBatch batch,
+      Tensor dOut,
+      Tensor sum,
+      RowStatistics statistics,
+      LayerNorm norm,
+      Dropout dropout,
+      Tensor dResidual,
+      Tensor dX,
+      Tensor dGamma,
+      Tensor dBeta);
+
+  protected abstract void doAttentionForward(
+      PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor out, Tensor lse);
+
+  protected abstract void doAttentionBackward(
+      PackedBatch batch,
+      int heads,
+      Tensor qkv,
+      Tensor out,
+      Tensor lse,
+      Tensor dOut,
+      Dropout dropout,
+      Tensor dQkv);
+
+  protected abstract void doPoolingForward(
+      PackedBatch batch,
+      PoolingMode mode,
+      Tensor hidden,
+      float weight,
+      boolean accumulate,
+      Tensor out,
+      Tensor argmax);
+
+  protected abstract void doPoolingBackward(
+      PackedBatch batch,
+      PoolingMode mode,
+      Tensor dOut,
+      float weight,
+      Tensor argmax,
+      Tensor dHidden);
+
+  protected abstract void doSimilaritySoftmaxForward(
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      Tensor loss,
+      ContrastStatistics statistics);
+
+  protected abstract void doSimilaritySoftmaxBackward(
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      float lossScale,
+      Tensor dQueries,
+      Tensor dKeys);
+
+  protected abstract void doGradientNorm(Tensor gradients, Tensor norm);
+
+  protected abstract void doAdamw(
+      AdamWStep step,
+      Tensor parameters,
+      Tensor gradients,
+      Tensor firstMoment,
+      Tensor secondMoment,
+      Tensor norm);
+
+  protected abstract void doDropoutMask(PackedBatch batch, Dropout dropout, Tensor mask);
+
+  // --- checks shared by several operations
+  // --------------------------------------------------------
+
+  /** The type in which sums, statistics and losses over numbers of this type are kept. */
+  public static DType accumulator(DType dtype) {
+    return dtype == DType.F64 ? DType.F64 : DType.F32;
+  }
+
+  private DType floats(String op, Tensor tensor) {
+    that(tensor != null, op, "an argument is missing");
+    that(supports(tensor.dtype()), op, "the %s backend does not compute in %s", name(), tensor);
+    return tensor.dtype();
+  }
+
+  private static void norm(String op, LayerNorm norm, DType dtype, long hidden) {
+    shape(op, "gamma", norm.gamma(), accumulator(dtype), hidden);
+    shape(op, "beta", norm.beta(), accumulator(dtype), hidden);
+  }
+
+  private static void statistics(String op, RowStatistics statistics, DType dtype, long rows) {
+    shape(op, "mean", statistics.mean(), accumulator(dtype), rows);
+    shape(op, "rstd", statistics.rstd(), accumulator(dtype), rows);
+  }
+
+  private static void tables(
+      String op, PackedBatch batch, EmbeddingTables tables, DType dtype, long hidden) {
+    long positions = rows(op, "tables.position", tables.position());
+    that(
+        batch.maxLength() <= positions,
+        op,
+        "a sentence of %d tokens is longer than the %d positions of the model",
+        batch.maxLength(),
+        positions);
+    long vocabulary = rows(op, "tables.word", tables.word());
+    shape(op, "tables.word", tables.word(), dtype, vocabulary, hidden);
+    shape(op, "tables.position", tables.position(), dtype, positions, hidden);
+    long types = rows(op, "tables.type", tables.type());
+    that(types >= 1, op, "tables.type has no row for type 0");
+    shape(op, "tables.type", tables.type(), dtype, types, hidden);
+  }
+
+  private static void gradients(
+      String op, EmbeddingTables tables, EmbeddingTables dTables, DType dtype) {
+    shape(op, "dTables.word", dTables.word(), dtype, tables.word().shape().extents());
+    shape(op, "dTables.position", dTables.position(), dtype, tables.position().shape().extents());
+    shape(op, "dTables.type", dTables.type(), dtype, tables.type().shape().extents());
+  }
+
+  private static void attention(
+      String op,
+      PackedBatch batch,
+      int heads,
+      Tensor qkv,
+      Tensor out,
+      Tensor lse,
+      DType dtype,
+      long hidden) {
+    that(
+        heads > 0 && hidden % heads == 0,
+        op,
+        "%d channels do not split into %d heads",
+        hidden,
+        heads);
+    shape(op, "qkv", qkv, dtype, batch.rows(), 3 * hidden);
+    shape(op, "out", out, dtype, batch.rows(), hidden);
+    if (lse != null) {
+      shape(op, "lse", lse, accumulator(dtype), batch.rows(), heads);
+    }
+  }
+
+  private void pooling(
+      String op, PackedBatch batch, PoolingMode mode, Tensor hidden, Tensor pooled, Tensor argmax) {
+    DType dtype = floats(op, hidden);
+    long channels = columns(op, "hidden", hidden);
+    shape(op, "hidden", hidden, dtype, batch.rows(), channels);
+    shape(op, "pooled", pooled, dtype, batch.embeddings(), channels);
+    that((mode == PoolingMode.MAX) == (argmax != null), op, "argmax goes with MAX, found %s", mode);
+    if (argmax != null) {
+      shape(op, "argmax", argmax, DType.I32, batch.embeddings(), channels);
+    }
+  }
+
+  private static void contrast(
+      String op,
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      DType dtype) {
+    long n = rows(op, "queries", queries);
+    long m = rows(op, "keys", keys);
+    shape(op, "keys", keys, dtype, m, columns(op, "queries", queries));
+    shape(op, "targets", targets, DType.I32, n);
+    shape(op, "lse", statistics.lse(), accumulator(dtype), n);
+    shape(op, "queryNorm", statistics.queryNorm(), accumulator(dtype), n);
+    shape(op, "keyNorm", statistics.keyNorm(), accumulator(dtype), m);
+    that(
+        contrast.ownNegativeBias() == 0f || contrast.ownNegativeOffset() + n <= m,
+        op,
+        "hard negatives from column %d on for %d queries need more than %d keys",
+        contrast.ownNegativeOffset(),
+        n,
+        m);
+  }
+}

@@ -1,0 +1,29 @@
+package io.github.simcse4j.kernels;
+
+import java.util.Optional;
+
+/** A way to get {@link Kernels}, found by {@link java.util.ServiceLoader}. */
+public interface KernelsProvider {
+
+  /** The name that {@code --kernels} takes. */
+  String name();
+
+  /** The name that {@code --device} takes for where these kernels compute. */
+  String device();
+
+  /** {@code auto} takes the usable provider of the highest rank; one below 0 must be asked for. */
+  int rank();
+
+  /**
+   * Why these kernels cannot be used here, and the flag or package that would change it; empty
+   * where they can. It must not fail, whatever is missing.
+   */
+  Optional<String> obstacle();
+
+  /**
+   * Opens the kernels.
+   *
+   * @param threads host threads to compute with, at least 1
+   */
+  Kernels open(int threads);
+}

@@ -1,0 +1,103 @@
+package io.github.simcse4j.kernels;
+
+import io.github.simcse4j.files.InputException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/**
+ * The backend that was picked, and why.
+ *
+ * @param kernels open; the caller closes them
+ * @param line what to print at the start of a run, in one line
+ */
+public record KernelsSelection(Kernels kernels, String line) {
+
+  /** Picks by itself. */
+  public static final String AUTO = "auto";
+
+  /**
+   * Picks a backend.
+   *
+   * @param device {@code auto} or a device such as {@code cpu}
+   * @param name {@code auto} or a backend such as {@code vector}
+   * @param threads host threads to compute with
+   * @throws InputException where there is no such backend or device, or it cannot be used here
+   */
+  public static KernelsSelection select(String device, String name, int threads) {
+    if (threads < 1) {
+      throw new InputException("--threads must be at least 1, found " + threads + ".");
+    }
+    List<KernelsProvider> candidates = candidates(device, name);
+    List<String> passedOver = new ArrayList<>();
+    for (KernelsProvider provider : candidates) {
+      Optional<String> obstacle = provider.obstacle();
+      if (obstacle.isPresent()) {
+        passedOver.add(provider.name() + ": " + obstacle.get());
+      } else if (!name.equals(AUTO) || provider.rank() >= 0) {
+        Kernels kernels = provider.open(threads);
+        return new KernelsSelection(kernels, line(provider, kernels, name, passedOver));
+      }
+    }
+    throw new InputException(
+        "--device "
+            + device
+            + " --kernels "
+            + name
+            + " cannot be used here: "
+            + String.join("; ", passedOver)
+            + ".");
+  }
+
+  /** Every provider there is, best first. */
+  public static List<KernelsProvider> providers() {
+    return ServiceLoader.load(KernelsProvider.class).stream()
+        .map(ServiceLoader.Provider::get)
+        .sorted(Comparator.comparingInt(KernelsProvider::rank).reversed())
+        .toList();
+  }
+
+  private static List<KernelsProvider> candidates(String device, String name) {
+    List<KernelsProvider> all = providers();
+    requireKnown("--device", device, all.stream().map(KernelsProvider::device).toList());
+    requireKnown("--kernels", name, all.stream().map(KernelsProvider::name).toList());
+    List<KernelsProvider> fitting =
+        all.stream()
+            .filter(provider -> device.equals(AUTO) || provider.device().equals(device))
+            .filter(provider -> name.equals(AUTO) || provider.name().equals(name))
+            .toList();
+    if (fitting.isEmpty()) {
+      throw new InputException(
+          "--kernels "
+              + name
+              + " does not compute on --device "
+              + device
+              + "; leave one of them out.");
+    }
+    return fitting;
+  }
+
+  private static void requireKnown(String option, String value, List<String> known) {
+    if (!value.equals(AUTO) && !known.contains(value)) {
+      String choices = new TreeSet<>(known).stream().collect(Collectors.joining(", "));
+      throw new InputException(
+          option + " " + value + " is not known here; use auto or one of " + choices + ".");
+    }
+  }
+
+  private static String line(
+      KernelsProvider provider, Kernels kernels, String asked, List<String> passedOver) {
+    StringBuilder line = new StringBuilder("kernels: ");
+    line.append(provider.name()).append(" on ").append(provider.device());
+    line.append(" (").append(kernels.description()).append("), ");
+    line.append(asked.equals(AUTO) ? "the fastest that works here" : "as asked for");
+    if (!passedOver.isEmpty()) {
+      line.append("; passed over ").append(String.join("; ", passedOver));
+    }
+    return line.toString();
+  }
+}
