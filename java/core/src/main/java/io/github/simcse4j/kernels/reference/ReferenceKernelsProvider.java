@@ -1,0 +1,34 @@
+package io.github.simcse4j.kernels.reference;
+
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsProvider;
+import java.util.Optional;
+
+/** Offers {@link ReferenceKernels} to those who ask for them by name. */
+public final class ReferenceKernelsProvider implements KernelsProvider {
+
+  @Override
+  public String name() {
+    return "reference";
+  }
+
+  @Override
+  public String device() {
+    return "cpu";
+  }
+
+  @Override
+  public int rank() {
+    return -1;
+  }
+
+  @Override
+  public Optional<String> obstacle() {
+    return Optional.empty();
+  }
+
+  @Override
+  public Kernels open(int threads) {
+    return new ReferenceKernels();
+  }
+}
