@@ -1,0 +1,305 @@
+package io.github.simcse4j.model;
+
+import io.github.simcse4j.kernels.GemmEpilogue;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.kernels.PoolingMode;
+import io.github.simcse4j.random.Dropout;
+import io.github.simcse4j.random.DropoutKey;
+import io.github.simcse4j.tensor.Tensor;
+
+/**
+ * BERT with layer normalisation after each block (Devlin et al. 2019), forward and backward written
+ * out as calls of {@link Kernels} over packed batches. It holds no weights and no activations; both
+ * are handed in.
+ */
+final class Encoder {
+
+  private final EncoderConfig config;
+  private final Pooler pooler;
+  private final Kernels kernels;
+
+  Encoder(EncoderConfig config, Pooler pooler, Kernels kernels) {
+    this.config = config;
+    this.pooler = pooler;
+    this.kernels = kernels;
+  }
+
+  /**
+   * Encodes a batch and pools it.
+   *
+   * @param key the step's dropout key, or null to drop nothing
+   * @param pooled the sentence vectors (views * B, H)
+   * @param argmax for the pooler {@code max} (views * B, H), else null
+   */
+  void forward(
+      PackedBatch batch,
+      EncoderParameters weights,
+      DropoutKey key,
+      EncoderActivations a,
+      Tensor pooled,
+      Tensor argmax) {
+    a.require(batch);
+    kernels.iota(a.counting);
+    kernels.embeddingForward(
+        batch,
+        weights.tables(),
+        weights.embeddingNorm(),
+        hidden(key, Dropout.EMBEDDING_SITE),
+        a.embedded,
+        a.embeddingStatistics);
+    boolean empty = pool(batch, 0, a.embedded, true, pooled, argmax);
+    for (int l = 0; l < config.layers(); l++) {
+      Tensor output = layerForward(batch, l, weights.layer(l), key, a);
+      if (a.narrow(l)) {
+        PackedBatch first = batch.firstTokens(a.counting);
+        kernels.poolingForward(first, PoolingMode.CLS, output, 1f, false, pooled, null);
+      } else {
+        empty = pool(batch, l + 1, output, empty, pooled, argmax);
+      }
+    }
+  }
+
+  private Tensor layerForward(
+      PackedBatch batch, int l, LayerParameters weights, DropoutKey key, EncoderActivations a) {
+    LayerActivations kept = a.layer(l);
+    Tensor input = l == 0 ? a.embedded : a.hidden;
+    kernels.gemm(
+        false, true, input, weights.qkvWeight(), kept.qkv(), GemmEpilogue.bias(weights.qkvBias()));
+    kernels.attentionForward(
+        batch,
+        config.heads(),
+        kept.qkv(),
+        attention(key, Dropout.attentionSite(l)),
+        kept.context(),
+        kept.lse());
+
+    PackedBatch rows = batch;
+    Tensor output = a.hidden;
+    if (a.narrow(l)) {
+      rows = batch.firstTokens(a.counting);
+      output = a.narrowHidden;
+      firstTokens(batch, kept.context(), kept.narrowContext());
+      firstTokens(batch, input, output);
+      input = output;
+    }
+    kernels.gemm(
+        false,
+        true,
+        kept.narrowContext(),
+        weights.contextWeight(),
+        kept.attentionSum(),
+        GemmEpilogue.bias(weights.contextBias()));
+    kernels.dropoutResidualLayerNormForward(
+        rows,
+        kept.attentionSum(),
+        input,
+        weights.attentionNorm(),
+        hidden(key, Dropout.attentionOutputSite(l)),
+        output,
+        kept.attentionStatistics());
+    Tensor wide = a.wide.rows(0, kept.rows());
+    kernels.gemm(
+        false,
+        true,
+        output,
+        weights.upWeight(),
+        wide,
+        GemmEpilogue.biasGelu(weights.upBias(), kept.preActivation()));
+    kernels.gemm(
+        false,
+        true,
+        wide,
+        weights.downWeight(),
+        kept.outputSum(),
+        GemmEpilogue.bias(weights.downBias()));
+    kernels.dropoutResidualLayerNormForward(
+        rows,
+        kept.outputSum(),
+        output,
+        weights.outputNorm(),
+        hidden(key, Dropout.feedForwardSite(l)),
+        output,
+        kept.outputStatistics());
+    return output;
+  }
+
+  /**
+   * Adds the gradients of all parameters for d(pooled). The activations are used up.
+   *
+   * @param dPooled (views * B, H)
+   * @param gradients +=
+   */
+  void backward(
+      PackedBatch batch,
+      EncoderParameters weights,
+      DropoutKey key,
+      EncoderActivations a,
+      Tensor dPooled,
+      Tensor argmax,
+      EncoderParameters gradients) {
+    a.require(batch);
+    kernels.zero(a.dHidden);
+    for (int l = config.layers() - 1; l >= 0; l--) {
+      if (a.narrow(l)) {
+        PackedBatch first = batch.firstTokens(a.counting);
+        kernels.zero(a.dNarrowHidden);
+        kernels.poolingBackward(first, PoolingMode.CLS, dPooled, 1f, null, a.dNarrowHidden);
+      } else {
+        poolBackward(batch, l + 1, dPooled, argmax, a.dHidden);
+      }
+      feedForwardBackward(batch, l, weights.layer(l), key, a, gradients.layer(l));
+      attentionBackward(batch, l, weights, key, a, gradients.layer(l));
+    }
+    poolBackward(batch, 0, dPooled, argmax, a.dHidden);
+    kernels.embeddingBackward(
+        batch,
+        weights.tables(),
+        weights.embeddingNorm(),
+        a.embeddingStatistics,
+        hidden(key, Dropout.EMBEDDING_SITE),
+        a.dHidden,
+        a.hidden.rows(0, batch.tokens()),
+        gradients.tables(),
+        gradients.embeddingNorm().gamma(),
+        gradients.embeddingNorm().beta());
+  }
+
+  /** From d(layer output) to d(input of the feed-forward half), in place in d(hidden). */
+  private void feedForwardBackward(
+      PackedBatch batch,
+      int l,
+      LayerParameters weights,
+      DropoutKey key,
+      EncoderActivations a,
+      LayerParameters gradients) {
+    LayerActivations kept = a.layer(l);
+    PackedBatch rows = a.narrow(l) ? batch.firstTokens(a.counting) : batch;
+    Tensor dOutput = a.narrow(l) ? a.dNarrowHidden : a.dHidden;
+    Tensor input = a.narrow(l) ? a.narrowHidden : a.hidden;
+    Tensor dDown = kept.outputSum();
+    kernels.dropoutResidualLayerNormBackward(
+        rows,
+        dOutput,
+        kept.outputSum(),
+        kept.outputStatistics(),
+        weights.outputNorm(),
+        hidden(key, Dropout.feedForwardSite(l)),
+        dOutput,
+        dDown,
+        gradients.outputNorm().gamma(),
+        gradients.outputNorm().beta());
+    kernels.columnSum(dDown, gradients.downBias());
+    Tensor dWide = a.wide.rows(0, kept.rows());
+    kernels.gemm(false, false, dDown, weights.downWeight(), dWide, GemmEpilogue.STORE);
+    kernels.geluBackward(kept.preActivation(), dWide);
+    kernels.gemm(
+        true, false, dDown, kept.preActivation(), gradients.downWeight(), GemmEpilogue.ACCUMULATE);
+    kernels.columnSum(dWide, gradients.upBias());
+    kernels.layerNormReplay(
+        kept.attentionSum(), kept.attentionStatistics(), weights.attentionNorm(), input);
+    kernels.gemm(true, false, dWide, input, gradients.upWeight(), GemmEpilogue.ACCUMULATE);
+    kernels.gemm(false, false, dWide, weights.upWeight(), dOutput, GemmEpilogue.ACCUMULATE);
+  }
+
+  /** From d(input of the feed-forward half) to d(layer input), in place in d(hidden). */
+  private void attentionBackward(
+      PackedBatch batch,
+      int l,
+      EncoderParameters parameters,
+      DropoutKey key,
+      EncoderActivations a,
+      LayerParameters gradients) {
+    LayerParameters weights = parameters.layer(l);
+    LayerActivations kept = a.layer(l);
+    boolean narrow = a.narrow(l);
+    Tensor dOutput = narrow ? a.dNarrowHidden : a.dHidden;
+    Tensor dProjection = kept.attentionSum();
+    kernels.dropoutResidualLayerNormBackward(
+        narrow ? batch.firstTokens(a.counting) : batch,
+        dOutput,
+        kept.attentionSum(),
+        kept.attentionStatistics(),
+        weights.attentionNorm(),
+        hidden(key, Dropout.attentionOutputSite(l)),
+        dOutput,
+        dProjection,
+        gradients.attentionNorm().gamma(),
+        gradients.attentionNorm().beta());
+    kernels.columnSum(dProjection, gradients.contextBias());
+    kernels.gemm(
+        true,
+        false,
+        dProjection,
+        kept.narrowContext(),
+        gradients.contextWeight(),
+        GemmEpilogue.ACCUMULATE);
+    Tensor dContext = a.hidden;
+    Tensor dNarrowContext = narrow ? a.narrowHidden : dContext;
+    kernels.gemm(
+        false, false, dProjection, weights.contextWeight(), dNarrowContext, GemmEpilogue.STORE);
+    if (narrow) {
+      kernels.zero(dContext);
+      kernels.poolingBackward(batch, PoolingMode.CLS, dNarrowContext, 1f, null, dContext);
+      kernels.poolingBackward(batch, PoolingMode.CLS, dOutput, 1f, null, a.dHidden);
+    }
+    kernels.attentionBackward(
+        batch,
+        config.heads(),
+        kept.qkv(),
+        kept.context(),
+        kept.lse(),
+        dContext,
+        attention(key, Dropout.attentionSite(l)),
+        a.dQkv);
+    kernels.columnSum(a.dQkv, gradients.qkvBias());
+    Tensor input = layerInput(l, parameters, a);
+    kernels.gemm(true, false, a.dQkv, input, gradients.qkvWeight(), GemmEpilogue.ACCUMULATE);
+    kernels.gemm(false, false, a.dQkv, weights.qkvWeight(), a.dHidden, GemmEpilogue.ACCUMULATE);
+  }
+
+  /** The input of a layer: the embeddings, or the output of the layer before computed again. */
+  private Tensor layerInput(int l, EncoderParameters parameters, EncoderActivations a) {
+    if (l == 0) {
+      return a.embedded;
+    }
+    LayerActivations before = a.layer(l - 1);
+    kernels.layerNormReplay(
+        before.outputSum(),
+        before.outputStatistics(),
+        parameters.layer(l - 1).outputNorm(),
+        a.hidden);
+    return a.hidden;
+  }
+
+  private void firstTokens(PackedBatch batch, Tensor hidden, Tensor first) {
+    kernels.poolingForward(batch, PoolingMode.CLS, hidden, 1f, false, first, null);
+  }
+
+  /** Adds hidden state {@code state} to the pooled vectors; tells whether they are still unset. */
+  private boolean pool(
+      PackedBatch batch, int state, Tensor hidden, boolean empty, Tensor pooled, Tensor argmax) {
+    float weight = pooler.weight(state, config.layers());
+    if (weight == 0f) {
+      return empty;
+    }
+    kernels.poolingForward(batch, pooler.mode(), hidden, weight, !empty, pooled, argmax);
+    return false;
+  }
+
+  private void poolBackward(
+      PackedBatch batch, int state, Tensor dPooled, Tensor argmax, Tensor dHidden) {
+    float weight = pooler.weight(state, config.layers());
+    if (weight != 0f) {
+      kernels.poolingBackward(batch, pooler.mode(), dPooled, weight, argmax, dHidden);
+    }
+  }
+
+  private Dropout hidden(DropoutKey key, int site) {
+    return key == null ? Dropout.NONE : key.at(site, (float) config.hiddenKeepProb());
+  }
+
+  private Dropout attention(DropoutKey key, int site) {
+    return key == null ? Dropout.NONE : key.at(site, (float) config.attentionKeepProb());
+  }
+}

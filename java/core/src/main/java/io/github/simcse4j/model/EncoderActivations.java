@@ -1,0 +1,154 @@
+package io.github.simcse4j.model;
+
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.kernels.RowStatistics;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The tensors of one pass of an {@link Encoder} over a batch, taken from a workspace. For a pass
+ * that nothing is learnt from, all layers share one set.
+ *
+ * <p>With a pooler that uses the first token alone, the last layer is "narrow": everything after
+ * its attention is computed for the first tokens only. Nothing else depends on those rows, so that
+ * this changes no result.
+ */
+final class EncoderActivations {
+
+  private final BatchDimensions dimensions;
+  private final boolean training;
+  private final boolean narrowLast;
+  private final int layerCount;
+
+  /** Output of the embeddings (R, H); the same tensor as {@code hidden} without a backward pass. */
+  final Tensor embedded;
+
+  final RowStatistics embeddingStatistics;
+
+  /** The running hidden state (R, H). */
+  final Tensor hidden;
+
+  /** The running hidden state of a narrow layer (E, H), or null. */
+  final Tensor narrowHidden;
+
+  /** The GELU's output, and the gradients of that size (R, F). */
+  final Tensor wide;
+
+  /** d(hidden) (R, H), or null. */
+  final Tensor dHidden;
+
+  /** d(narrowHidden) (E, H), or null. */
+  final Tensor dNarrowHidden;
+
+  /** d(qkv) of a narrow layer (R, 3 H), whose own pre-activation is too small for it; or null. */
+  final Tensor dQkv;
+
+  /** The numbers 0..B (B + 1). */
+  final Tensor counting;
+
+  private final List<LayerActivations> layers = new ArrayList<>();
+
+  EncoderActivations(
+      EncoderConfig config,
+      Pooler pooler,
+      BatchDimensions dimensions,
+      DType dtype,
+      boolean training,
+      Workspace workspace) {
+    this.dimensions = dimensions;
+    this.training = training;
+    this.narrowLast = pooler.firstTokenOnly();
+    this.layerCount = config.layers();
+    int rows = dimensions.rows();
+    int embeddings = dimensions.embeddings();
+    int h = config.hiddenSize();
+    this.counting = workspace.tensor(DType.I32, dimensions.sentences() + 1L);
+    this.hidden = workspace.tensor(dtype, rows, h);
+    this.embedded = training ? workspace.tensor(dtype, rows, h) : hidden;
+    this.embeddingStatistics = statistics(workspace, dtype, dimensions.tokens());
+    this.narrowHidden = narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
+    this.wide = workspace.tensor(dtype, rows, config.intermediateSize());
+    this.dHidden = training ? workspace.tensor(dtype, rows, h) : null;
+    this.dNarrowHidden = training && narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
+    this.dQkv = training ? workspace.tensor(dtype, rows, 3L * h) : null;
+    for (int l = 0; l < (training ? layerCount : 1); l++) {
+      layers.add(layer(config, dtype, training && narrow(l), workspace));
+    }
+  }
+
+  private LayerActivations layer(
+      EncoderConfig config, DType dtype, boolean narrow, Workspace workspace) {
+    int rows = dimensions.rows();
+    int outputRows = narrow ? dimensions.embeddings() : rows;
+    long h = config.hiddenSize();
+    Tensor context = workspace.tensor(dtype, rows, h);
+    return new LayerActivations(
+        outputRows,
+        workspace.tensor(dtype, rows, 3 * h),
+        context,
+        training ? workspace.tensor(Kernels.accumulator(dtype), rows, config.heads()) : null,
+        narrow ? workspace.tensor(dtype, outputRows, h) : context,
+        workspace.tensor(dtype, outputRows, h),
+        statistics(workspace, dtype, outputRows),
+        training ? workspace.tensor(dtype, outputRows, config.intermediateSize()) : null,
+        workspace.tensor(dtype, outputRows, h),
+        statistics(workspace, dtype, outputRows));
+  }
+
+  private static RowStatistics statistics(Workspace workspace, DType dtype, long rows) {
+    DType accumulator = Kernels.accumulator(dtype);
+    return new RowStatistics(
+        workspace.tensor(accumulator, rows), workspace.tensor(accumulator, rows));
+  }
+
+  boolean training() {
+    return training;
+  }
+
+  /** Whether the second half of this layer is computed for the first tokens alone. */
+  boolean narrow(int layer) {
+    return narrowLast && layer == layerCount - 1;
+  }
+
+  /** What layer {@code layer} writes and keeps. */
+  LayerActivations layer(int layer) {
+    if (training) {
+      return layers.get(layer);
+    }
+    LayerActivations shared = layers.getFirst();
+    return narrow(layer) ? narrowed(shared) : shared;
+  }
+
+  /** The shared set of a pass without training, cut down to the first tokens. */
+  private LayerActivations narrowed(LayerActivations shared) {
+    int rows = dimensions.embeddings();
+    return new LayerActivations(
+        rows,
+        shared.qkv(),
+        shared.context(),
+        null,
+        shared.qkv().slice(0, rows, shared.context().extent(1)),
+        shared.attentionSum().rows(0, rows),
+        firstRows(shared.attentionStatistics(), rows),
+        null,
+        shared.outputSum().rows(0, rows),
+        firstRows(shared.outputStatistics(), rows));
+  }
+
+  private static RowStatistics firstRows(RowStatistics statistics, int rows) {
+    return new RowStatistics(statistics.mean().rows(0, rows), statistics.rstd().rows(0, rows));
+  }
+
+  /** Fits a batch to these activations, or fails. */
+  void require(PackedBatch batch) {
+    if (batch.tokens() != dimensions.tokens()
+        || batch.sentences() != dimensions.sentences()
+        || batch.views() != dimensions.views()) {
+      throw new IllegalArgumentException("activations for " + dimensions + " do not fit " + batch);
+    }
+  }
+}

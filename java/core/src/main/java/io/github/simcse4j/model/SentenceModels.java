@@ -1,0 +1,160 @@
+package io.github.simcse4j.model;
+
+import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.random.Gaussian;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Makes {@link SentenceModel}s from folders or at random, and writes them to folders. */
+public final class SentenceModels {
+
+  private SentenceModels() {}
+
+  /**
+   * The model of a folder, to be used as it is.
+   *
+   * @throws InputException where the pooler is {@code cls} and the folder has no layer for it
+   */
+  public static SentenceModel load(ModelFolder folder, Pooler pooler, Kernels kernels) {
+    if (pooler == Pooler.CLS && folder.mlp().isEmpty()) {
+      throw InputException.in(
+          folder.path(),
+          "",
+          "has no linear layer for the pooler cls (mlp.dense, pooler.dense or a Dense module)",
+          "choose --pooler cls_before_pooler or avg");
+    }
+    return load(folder, folder.config(), pooler, kernels, DType.F32, 0, false);
+  }
+
+  /**
+   * The model of a folder as the start of a training. The layer behind the pooler {@code cls} is
+   * drawn afresh, as SimCSE does, unless the folder comes from such a training.
+   *
+   * @param config the folder's, or one that differs in dropout alone
+   * @param seed of the fresh layer
+   */
+  public static SentenceModel start(
+      ModelFolder folder, EncoderConfig config, Pooler pooler, Kernels kernels, long seed) {
+    boolean trained =
+        folder.weights().has(ParameterLayout.HEAD + ".weight")
+            || folder.pooler().filter(Pooler.CLS::equals).isPresent();
+    return load(folder, config, pooler, kernels, DType.F32, seed, !trained);
+  }
+
+  static SentenceModel load(
+      ModelFolder folder,
+      EncoderConfig config,
+      Pooler pooler,
+      Kernels kernels,
+      DType dtype,
+      long seed,
+      boolean freshHead) {
+    SentenceModel model = new SentenceModel(config, pooler, kernels, dtype);
+    try {
+      for (ParameterLayout.Entry entry : model.layout().entries()) {
+        if (!entry.name().startsWith(ParameterLayout.HEAD)) {
+          MemorySegment floats = folder.weights().floats(entry.name(), entry.shape());
+          set(model, entry, Tensor.over(floats, DType.F32, entry.shape().extents()));
+        }
+      }
+      if (pooler == Pooler.CLS) {
+        loadHead(model, folder, seed, freshHead);
+      }
+      return model;
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A model whose weights are drawn from a normal distribution of the config's deviation, with
+   * biases of 0 and layer norms that change nothing, as BERT starts.
+   */
+  public static SentenceModel random(
+      EncoderConfig config, Pooler pooler, Kernels kernels, long seed) {
+    SentenceModel model = new SentenceModel(config, pooler, kernels, DType.F32);
+    List<ParameterLayout.Entry> entries = model.layout().entries();
+    for (int i = 0; i < entries.size(); i++) {
+      draw(model, entries.get(i), seed, i);
+    }
+    return model;
+  }
+
+  /**
+   * Writes the model beside the folder it came from, with everything else that folder has.
+   *
+   * @param out an absent or empty folder, or a model folder, which is replaced
+   * @param pooler how the written model pools; {@code cls_before_pooler} for one whose linear layer
+   *     served in training alone
+   * @param maxLength tokens after which the written model cuts a sentence
+   */
+  public static void save(
+      SentenceModel model, Path out, ModelFolder source, Pooler pooler, int maxLength)
+      throws IOException {
+    ModelFolderWriter.write(out, source, new ModelContent(tensors(model), pooler, maxLength));
+  }
+
+  /** All parameters in host memory under their Hugging Face names. */
+  public static List<NamedTensor> tensors(SentenceModel model) {
+    Tensor host = Tensor.host(DType.F32, model.layout().elements());
+    model.kernels().download(model.parameters(), host);
+    List<NamedTensor> tensors = new ArrayList<>();
+    for (ParameterLayout.Entry entry : model.layout().entries()) {
+      Tensor view = host.slice(entry.offset(), entry.shape().extents());
+      tensors.add(NamedTensor.floats(entry.name(), entry.shape(), view.segment()));
+    }
+    return tensors;
+  }
+
+  private static void loadHead(SentenceModel model, ModelFolder folder, long seed, boolean fresh) {
+    List<ParameterLayout.Entry> entries = model.layout().entries();
+    for (int i = 0; i < entries.size(); i++) {
+      ParameterLayout.Entry entry = entries.get(i);
+      if (!entry.name().startsWith(ParameterLayout.HEAD)) {
+        continue;
+      }
+      if (fresh || folder.mlp().isEmpty()) {
+        draw(model, entry, seed, i);
+      } else {
+        Dense dense = folder.mlp().get();
+        MemorySegment data = entry.shape().rank() == 2 ? dense.weight() : dense.bias();
+        set(model, entry, Tensor.over(data, DType.F32, entry.shape().extents()));
+      }
+    }
+  }
+
+  private static void draw(
+      SentenceModel model, ParameterLayout.Entry entry, long seed, int stream) {
+    float[] values = new float[Math.toIntExact(entry.shape().elements())];
+    if (entry.shape().rank() == 2) {
+      values = Gaussian.draw(seed, stream, values.length, model.config().initializerRange());
+    } else if (entry.name().endsWith("LayerNorm.weight")) {
+      Arrays.fill(values, 1f);
+    }
+    Tensor host = Tensor.host(DType.F32, entry.shape().extents());
+    set(model, entry, host.fill(values));
+    host.memory().close();
+  }
+
+  private static void set(SentenceModel model, ParameterLayout.Entry entry, Tensor floats) {
+    Tensor parameter = model.parameter(entry.name());
+    if (model.dtype() == DType.F32) {
+      model.kernels().upload(floats, parameter);
+      return;
+    }
+    Tensor host = Tensor.host(model.dtype(), entry.shape().extents());
+    for (long i = 0; i < host.elements(); i++) {
+      host.set(i, floats.get(i));
+    }
+    model.kernels().upload(host, parameter);
+    host.memory().close();
+  }
+}
