@@ -1,0 +1,164 @@
+package io.github.simcse4j.encode;
+
+import io.github.simcse4j.data.TokenBatch;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.model.BatchDimensions;
+import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.ModelFolder;
+import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.model.SentenceModel;
+import io.github.simcse4j.model.SentenceModels;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
+import io.github.simcse4j.tokenizer.Tokenizer;
+import io.github.simcse4j.tokenizer.Tokenizers;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Turns sentences into vectors with a trained model. Sentences of any length are packed side by
+ * side without pads, in passes of about {@value #TOKENS_PER_PASS} tokens; the vector of a sentence
+ * does not depend on its neighbours. One thread at a time.
+ */
+public final class SentenceEncoder implements AutoCloseable {
+
+  /**
+   * Enough rows to amortise packing the weights, few enough for activations to stay near the cores.
+   */
+  private static final int TOKENS_PER_PASS = 2048;
+
+  private final SentenceModel model;
+  private final Tokenizer tokenizer;
+  private final int maxLength;
+  private final boolean head;
+  private final TokenBatch batch;
+  private final Workspace workspace;
+  private final Tensor vectors;
+  private final boolean normalizes;
+  private final boolean ownsModel;
+
+  /**
+   * @param model stays the caller's, and may be trained between calls
+   * @param maxLength tokens after which a sentence is cut
+   * @param head whether the linear layer behind the pooler {@code cls} is used
+   */
+  public SentenceEncoder(SentenceModel model, Tokenizer tokenizer, int maxLength, boolean head) {
+    this(model, tokenizer, maxLength, head, false, false);
+  }
+
+  private SentenceEncoder(
+      SentenceModel model,
+      Tokenizer tokenizer,
+      int maxLength,
+      boolean head,
+      boolean normalizes,
+      boolean ownsModel) {
+    this.normalizes = normalizes;
+    this.ownsModel = ownsModel;
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.maxLength = Math.min(maxLength, model.config().maxPositions());
+    this.head = head;
+    int tokens = Math.max(TOKENS_PER_PASS, this.maxLength);
+    // A sentence has at least the two special tokens.
+    int sentences = Math.max(1, tokens / 2);
+    this.batch = new TokenBatch(sentences, tokens);
+    long bytes = model.workspaceBytes(new BatchDimensions(tokens, sentences, 1), false);
+    this.workspace = new Workspace(model.kernels().allocate(bytes));
+    this.vectors = Tensor.host(DType.F32, sentences, model.dimension());
+  }
+
+  /**
+   * The encoder of a model folder. It closes the model with itself, but not the kernels.
+   *
+   * @param folder in the layout of Hugging Face or sentence-transformers
+   * @param pooler instead of the folder's own, or null; a folder that names none is pooled by
+   *     {@code avg}, as sentence-transformers does
+   * @param maxLength instead of the folder's own, or 0
+   */
+  public static SentenceEncoder load(Path folder, Pooler pooler, int maxLength, Kernels kernels) {
+    try (ModelFolder opened = ModelFolder.open(folder)) {
+      Tokenizer tokenizer = Tokenizers.load(opened.tokenizerFolder());
+      opened.requireVocabulary(tokenizer.vocabularySize());
+      Pooler chosen = pooler != null ? pooler : opened.pooler().orElse(Pooler.AVG);
+      SentenceModel model = SentenceModels.load(opened, chosen, kernels);
+      int length = maxLength > 0 ? maxLength : opened.maxLength().orElse(Integer.MAX_VALUE);
+      return new SentenceEncoder(model, tokenizer, length, true, opened.normalizes(), true);
+    }
+  }
+
+  /** How sentences are pooled. */
+  public Pooler pooler() {
+    return model.pooler();
+  }
+
+  /** Channels of a vector. */
+  public int dimension() {
+    return model.dimension();
+  }
+
+  /** The vectors of the sentences, one row each (n, dimension), as the model gives them. */
+  public float[] encode(List<String> sentences) {
+    float[] out = new float[Math.multiplyExact(sentences.size(), dimension())];
+    int done = 0;
+    batch.clear();
+    for (String sentence : sentences) {
+      int[] ids = tokenizer.encode(sentence, maxLength);
+      if (!batch.fits(ids.length)) {
+        done = encodeBatch(out, done);
+      }
+      batch.add(ids, 0, ids.length, 0);
+    }
+    encodeBatch(out, done);
+    if (normalizes) {
+      normalize(out);
+    }
+    return out;
+  }
+
+  private void normalize(float[] rows) {
+    int width = dimension();
+    for (int row = 0; row < rows.length; row += width) {
+      double squares = 0;
+      for (int i = row; i < row + width; i++) {
+        squares += (double) rows[i] * rows[i];
+      }
+      double length = Math.max(Math.sqrt(squares), 1e-12);
+      for (int i = row; i < row + width; i++) {
+        rows[i] = (float) (rows[i] / length);
+      }
+    }
+  }
+
+  /**
+   * Encodes what was gathered into the rows from {@code done} on; returns how many are done then.
+   */
+  private int encodeBatch(float[] out, int done) {
+    int count = batch.sentences();
+    if (count == 0) {
+      return done;
+    }
+    long mark = workspace.mark();
+    ForwardPass pass = model.forward(batch.packed(), null, false, head, workspace);
+    Tensor host = vectors.rows(0, count);
+    model.kernels().download(pass.embeddings(), host);
+    workspace.release(mark);
+    MemorySegment.copy(
+        host.segment(), ValueLayout.JAVA_FLOAT, 0, out, done * dimension(), count * dimension());
+    batch.clear();
+    return done + count;
+  }
+
+  @Override
+  public void close() {
+    batch.close();
+    workspace.close();
+    vectors.memory().close();
+    if (ownsModel) {
+      model.close();
+    }
+  }
+}
