@@ -1,0 +1,87 @@
+package io.github.simcse4j.train;
+
+import io.github.simcse4j.kernels.AdamWStep;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.model.SentenceModel;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Memory;
+import io.github.simcse4j.tensor.Shape;
+import io.github.simcse4j.tensor.Tensor;
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) over all parameters of a model: gradients, both moments, and
+ * the update. Biases and layer norms are not decayed.
+ */
+final class AdamW implements AutoCloseable {
+
+  private static final double BETA_1 = 0.9;
+  private static final double BETA_2 = 0.999;
+  private static final double EPSILON = 1e-8;
+
+  private final Kernels kernels;
+  private final SentenceModel model;
+  private final double weightDecay;
+  private final double maxGradNorm;
+  private final Memory memory;
+  private final Tensor gradients;
+  private final Tensor firstMoment;
+  private final Tensor secondMoment;
+  private final Tensor norm;
+  private long step;
+
+  AdamW(SentenceModel model, double weightDecay, double maxGradNorm) {
+    this.kernels = model.kernels();
+    this.model = model;
+    this.weightDecay = weightDecay;
+    this.maxGradNorm = maxGradNorm;
+    long count = model.layout().elements();
+    DType dtype = model.dtype();
+    Shape shape = Shape.of(count);
+    this.memory = kernels.allocate((3 * count + 1) * dtype.bytes());
+    this.gradients = new Tensor(memory, 0, dtype, shape);
+    this.firstMoment = new Tensor(memory, count * dtype.bytes(), dtype, shape);
+    this.secondMoment = new Tensor(memory, 2 * count * dtype.bytes(), dtype, shape);
+    this.norm = new Tensor(memory, 3 * count * dtype.bytes(), dtype, Shape.of(1));
+  }
+
+  /** Where the backward pass adds its gradients (P). */
+  Tensor gradients() {
+    return gradients;
+  }
+
+  /** The global norm of the gradients of the last update, before clipping (1). */
+  Tensor norm() {
+    return norm;
+  }
+
+  /** Sets all gradients to 0. */
+  void zeroGradients() {
+    kernels.zero(gradients);
+  }
+
+  /** Applies the gradients. */
+  void update(double learningRate) {
+    step++;
+    kernels.gradientNorm(gradients, norm);
+    long decayed = model.layout().decayed();
+    update(0, decayed, learningRate, weightDecay);
+    update(decayed, model.layout().elements(), learningRate, 0);
+  }
+
+  private void update(long from, long to, double learningRate, double decay) {
+    AdamWStep numbers =
+        new AdamWStep(step, learningRate, BETA_1, BETA_2, EPSILON, decay, maxGradNorm);
+    kernels.adamw(
+        numbers,
+        model.parameters().rows(from, to),
+        gradients.rows(from, to),
+        firstMoment.rows(from, to),
+        secondMoment.rows(from, to),
+        norm);
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+}

@@ -1,0 +1,111 @@
+package io.github.simcse4j.train;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.simcse4j.files.InputException;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Writes a training's course as JSON lines: one object per step, one per evaluation, and the
+ * summary last. Each line is flushed, so that a run can be watched and a broken one read.
+ */
+public final class MetricsWriter implements TrainListener, AutoCloseable {
+
+  private final JsonFactory json = new JsonFactory();
+  private final Writer out;
+
+  public MetricsWriter(Path file) {
+    try {
+      this.out = Files.newBufferedWriter(file, StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new InputException(
+          file + ": cannot be written (" + e + "); choose another --metrics file.", e);
+    }
+  }
+
+  @Override
+  public void onStep(Step step) {
+    line(g -> {
+      g.writeStringField("event", "step");
+      g.writeNumberField("step", step.step());
+      number(g, "loss", step.loss());
+      number(g, "learningRate", step.learningRate());
+      number(g, "gradNorm", step.gradNorm());
+      number(g, "sentencesPerSecond", step.sentencesPerSecond());
+      number(g, "tokensPerSecond", step.tokensPerSecond());
+    });
+  }
+
+  @Override
+  public void onEvaluation(Evaluation evaluation) {
+    line(g -> {
+      g.writeStringField("event", "evaluation");
+      g.writeNumberField("step", evaluation.step());
+      number(g, "spearman", evaluation.spearman());
+      g.writeBooleanField("best", evaluation.best());
+      number(g, "seconds", evaluation.seconds());
+    });
+  }
+
+  @Override
+  public void onSummary(TrainSummary summary) {
+    line(g -> {
+      g.writeStringField("event", "summary");
+      g.writeNumberField("steps", summary.steps());
+      g.writeNumberField("sentences", summary.sentences());
+      g.writeNumberField("tokens", summary.tokens());
+      number(g, "seconds", summary.seconds());
+      number(g, "evaluationSeconds", summary.evaluationSeconds());
+      number(g, "sentencesPerSecond", summary.sentencesPerSecond());
+      number(g, "tokensPerSecond", summary.tokensPerSecond());
+      number(g, "lastLoss", summary.lastLoss());
+      g.writeNumberField("bestStep", summary.bestStep());
+      number(g, "bestSpearman", summary.bestSpearman());
+    });
+  }
+
+  @FunctionalInterface
+  private interface Fields {
+    void write(JsonGenerator generator) throws IOException;
+  }
+
+  /** JSON has no NaN and no infinity; null is what readers expect in their place. */
+  private static void number(JsonGenerator generator, String name, double value)
+      throws IOException {
+    if (Double.isFinite(value)) {
+      generator.writeNumberField(name, value);
+    } else {
+      generator.writeNullField(name);
+    }
+  }
+
+  private void line(Fields fields) {
+    try {
+      StringWriter text = new StringWriter();
+      try (JsonGenerator generator = json.createGenerator(text)) {
+        generator.writeStartObject();
+        fields.write(generator);
+        generator.writeEndObject();
+      }
+      out.write(text.append('\n').toString());
+      out.flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException("the metrics file could not be written", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      out.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException("the metrics file could not be written", e);
+    }
+  }
+}

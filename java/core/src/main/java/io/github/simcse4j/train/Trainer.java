@@ -1,0 +1,204 @@
+package io.github.simcse4j.train;
+
+import io.github.simcse4j.data.BatchSampler;
+import io.github.simcse4j.data.BatchSettings;
+import io.github.simcse4j.data.TokenStore;
+import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.model.SentenceModel;
+import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.random.DropoutKey;
+import io.github.simcse4j.tensor.Tensor;
+import java.util.List;
+
+/**
+ * The training loop: batches by seed, gradients, AdamW on a linear schedule, evaluation on the way,
+ * the best weights kept. Two runs with equal arguments give equal bytes, whatever the number of
+ * threads.
+ */
+public final class Trainer implements AutoCloseable {
+
+  /** What a training needs from outside besides data. */
+  public interface Checkpoint {
+
+    /** Whether there is something to evaluate on. */
+    boolean hasDev();
+
+    /** Spearman's correlation on the dev pairs with the model as it is now. */
+    double score();
+
+    /** Keeps the model as it is now in place of what was kept before. */
+    void keep();
+  }
+
+  private final TrainConfig config;
+  private final SentenceModel model;
+  private final BatchSampler sampler;
+  private final TrainStep batches;
+  private final AdamW optimizer;
+  private final LinearSchedule schedule;
+  private final Checkpoint checkpoint;
+  private final List<TrainListener> listeners;
+  private final Tensor hostNorm;
+  private long sentences;
+  private long tokens;
+  private double seconds;
+  private double evaluationSeconds;
+  private double loss;
+  private long bestStep;
+  private double bestSpearman = Double.NaN;
+
+  /**
+   * @param model trained in place; it stays the caller's
+   * @param store the tokenised sentences, pairs or triples
+   * @param listeners told of every step
+   */
+  public Trainer(
+      TrainConfig config,
+      SentenceModel model,
+      TokenStore store,
+      Checkpoint checkpoint,
+      List<TrainListener> listeners) {
+    this.config = config;
+    this.model = model;
+    this.checkpoint = checkpoint;
+    this.listeners = List.copyOf(listeners);
+    this.sampler =
+        new BatchSampler(
+            store,
+            new BatchSettings(
+                config.batchSize(),
+                config.seed(),
+                config.shuffle(),
+                config.dropLast(),
+                config.lengthAware()));
+    this.schedule =
+        new LinearSchedule(
+            config.learningRate(), config.warmupSteps(), config.totalSteps(sampler.batches()));
+    this.batches =
+        new TrainStep(
+            model,
+            store,
+            sampler,
+            new ContrastiveObjective(config.temperature(), config.hardNegativeWeight()));
+    this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm());
+    this.hostNorm = Tensor.host(Kernels.accumulator(model.dtype()), 1);
+  }
+
+  /** Steps of the whole run. */
+  public long totalSteps() {
+    return schedule.totalSteps();
+  }
+
+  /** Trains to the end. */
+  public TrainSummary run() {
+    long stepsPerEpoch = config.stepsPerEpoch(sampler.batches());
+    for (long step = 1; step <= totalSteps(); step++) {
+      long epoch = (step - 1) / stepsPerEpoch;
+      long stepInEpoch = (step - 1) % stepsPerEpoch;
+      if (stepInEpoch == 0) {
+        batches.reserve(epoch);
+      }
+      step(step, epoch, stepInEpoch, (step - epoch * stepsPerEpoch) / (double) stepsPerEpoch);
+      if (evaluatesAfter(step)) {
+        evaluate(step);
+      }
+    }
+    if (!checkpoint.hasDev()) {
+      keep(totalSteps());
+    }
+    TrainSummary summary =
+        new TrainSummary(
+            totalSteps(),
+            sentences,
+            tokens,
+            seconds,
+            evaluationSeconds,
+            loss,
+            bestStep,
+            bestSpearman);
+    listeners.forEach(listener -> listener.onSummary(summary));
+    return summary;
+  }
+
+  private boolean evaluatesAfter(long step) {
+    boolean due = config.evalSteps() > 0 && step % config.evalSteps() == 0;
+    return checkpoint.hasDev() && (due || step == totalSteps());
+  }
+
+  private void step(long step, long epoch, long stepInEpoch, double share) {
+    long start = System.nanoTime();
+    DropoutKey key = DropoutKey.of(config.seed(), step);
+    long first = stepInEpoch * config.gradientAccumulation();
+    long end = Math.min(first + config.gradientAccumulation(), sampler.batches());
+    double lossSum = 0;
+    int stepSentences = 0;
+    int stepTokens = 0;
+    optimizer.zeroGradients();
+    for (long batch = first; batch < end; batch++) {
+      TrainStep.Result result =
+          batches.accumulate(epoch, batch, key, 1f / (end - first), optimizer.gradients());
+      lossSum += result.loss();
+      stepSentences += result.sentences();
+      stepTokens += result.tokens();
+    }
+    loss = lossSum / (end - first);
+    requireFinite(step);
+    double learningRate = schedule.learningRate(step);
+    optimizer.update(learningRate);
+    model.kernels().download(optimizer.norm(), hostNorm);
+    double elapsed = (System.nanoTime() - start) * 1e-9;
+    seconds += elapsed;
+    sentences += stepSentences;
+    tokens += stepTokens;
+    TrainListener.Step told =
+        new TrainListener.Step(
+            step,
+            totalSteps(),
+            epoch + share,
+            loss,
+            learningRate,
+            hostNorm.get(0),
+            stepSentences / elapsed,
+            stepTokens / elapsed);
+    listeners.forEach(listener -> listener.onStep(told));
+  }
+
+  private void requireFinite(long step) {
+    if (!Double.isFinite(loss)) {
+      throw new InputException(
+          "the loss is "
+              + loss
+              + " at step "
+              + step
+              + ": the training diverged; lower --learning-rate or add --warmup-steps."
+              + (bestStep > 0 ? " The weights of step " + bestStep + " are kept." : ""));
+    }
+  }
+
+  private void evaluate(long step) {
+    long start = System.nanoTime();
+    double spearman = checkpoint.score();
+    boolean best = Double.isNaN(bestSpearman) || spearman > bestSpearman;
+    if (best) {
+      bestSpearman = spearman;
+      keep(step);
+    }
+    double elapsed = (System.nanoTime() - start) * 1e-9;
+    evaluationSeconds += elapsed;
+    TrainListener.Evaluation told = new TrainListener.Evaluation(step, spearman, best, elapsed);
+    listeners.forEach(listener -> listener.onEvaluation(told));
+  }
+
+  private void keep(long step) {
+    bestStep = step;
+    checkpoint.keep();
+  }
+
+  @Override
+  public void close() {
+    batches.close();
+    optimizer.close();
+    hostNorm.memory().close();
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.simcse4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.kernels.reference.ReferenceKernels;
+import io.github.simcse4j.kernels.vector.VectorKernels;
+import io.github.simcse4j.model.BatchDimensions;
+import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.Golden;
+import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.model.SentenceModel;
+import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Ten steps of supervised training, with schedule, clipping and weight decay, against PyTorch in
+ * double precision. {@code bench/parity/make_golden.py} made the values.
+ */
+class TrainingGoldenTest {
+
+  private static final int STEPS = 10;
+  private static final int QUERIES = 6;
+
+  static Stream<Kernels> backends() {
+    return Stream.of(new ReferenceKernels(), new VectorKernels(1), new VectorKernels(2));
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void tenLossesAreThoseOfPyTorch(Kernels kernels) {
+    try (kernels;
+        Golden golden = new Golden();
+        SentenceModel model = golden.model(Pooler.AVG_FIRST_LAST, kernels, DType.F32);
+        AdamW optimizer = new AdamW(model, 0.01, 1.0)) {
+      LinearSchedule schedule = new LinearSchedule(1e-2, 2, STEPS);
+      ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
+      Tensor expected = golden.values("losses");
+      for (int step = 0; step < STEPS; step++) {
+        PackedBatch batch = golden.batch("step" + step + ".", 3 * QUERIES, 1);
+        double loss = step(model, optimizer, objective, batch);
+        optimizer.update(schedule.learningRate(step + 1));
+        assertEquals(expected.get(step), loss, 1e-4, "loss of step " + step);
+        assertTrue(optimizer.norm().get(0) > 0);
+      }
+    }
+  }
+
+  private static double step(
+      SentenceModel model, AdamW optimizer, ContrastiveObjective objective, PackedBatch batch) {
+    Kernels kernels = model.kernels();
+    BatchDimensions dimensions = new BatchDimensions(batch.tokens(), batch.sentences(), 1);
+    long bytes = model.workspaceBytes(dimensions, true) + 8192;
+    try (Workspace workspace = new Workspace(kernels.allocate(bytes))) {
+      ForwardPass pass = model.forward(batch, null, true, true, workspace);
+      Tensor dEmbeddings = workspace.tensor(DType.F32, batch.sentences(), model.dimension());
+      Tensor loss = workspace.tensor(DType.F32, 1);
+      objective.evaluate(kernels, QUERIES, pass.embeddings(), 1f, loss, dEmbeddings, workspace);
+      optimizer.zeroGradients();
+      model.backward(pass, dEmbeddings, optimizer.gradients());
+      return loss.get(0);
+    }
+  }
+}
