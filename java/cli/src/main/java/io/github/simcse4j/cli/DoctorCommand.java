@@ -1,0 +1,64 @@
+package io.github.simcse4j.cli;
+
+import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.kernels.KernelsSelection;
+import java.io.PrintWriter;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code simcse doctor}. */
+@Command(
+    name = "doctor",
+    mixinStandardHelpOptions = true,
+    description = "Tells what this machine can compute with, and what would make more of it work.")
+final class DoctorCommand implements Callable<Integer> {
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    Runtime runtime = Runtime.getRuntime();
+    line(out, "simcse4j", BuildInfo.load().toString());
+    line(
+        out,
+        "java",
+        Runtime.version() + ", " + property("java.vendor") + ", " + property("java.home"));
+    line(
+        out,
+        "system",
+        property("os.name") + " " + property("os.version") + ", " + property("os.arch"));
+    line(out, "processors", String.valueOf(runtime.availableProcessors()));
+    line(out, "heap", (runtime.maxMemory() >> 20) + " MiB at most");
+    boolean usable = false;
+    for (KernelsProvider provider : KernelsSelection.providers()) {
+      Optional<String> obstacle = provider.obstacle();
+      String name = "kernels " + provider.name();
+      if (obstacle.isPresent()) {
+        line(out, name, "not usable: " + obstacle.get());
+      } else {
+        try (var kernels = provider.open(runtime.availableProcessors())) {
+          line(out, name, "usable on " + provider.device() + ": " + kernels.description());
+        }
+        usable |= provider.rank() >= 0;
+      }
+    }
+    if (!usable) {
+      out.println("Nothing but the slow reference kernels works here; see the reasons above.");
+    }
+    out.flush();
+    return ExitCode.OK;
+  }
+
+  private static String property(String name) {
+    return System.getProperty(name, "unknown");
+  }
+
+  private static void line(PrintWriter out, String name, String value) {
+    out.printf("%-18s %s%n", name, value);
+  }
+}
