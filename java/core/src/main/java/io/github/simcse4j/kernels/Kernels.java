@@ -12,7 +12,8 @@ import io.github.simcse4j.tensor.Tensor;
 
 /**
  * The contract of a compute backend: a small set of named operations on tensors. Every operation is
- * one public method that checks its arguments and one protected method that a backend writes.
+ * one public method that checks its arguments and one protected method of {@link BackendOperations} that a
+ * backend writes.
  * Nothing above this package knows which backend runs.
  *
  * <p>Letters: B sentences, T tokens, R = views * T rows (see {@link PackedBatch}), H hidden, A
@@ -26,10 +27,9 @@ import io.github.simcse4j.tensor.Tensor;
  * <p>A call may return before its work is done on a device with a stream; {@link #download} and
  * {@link #synchronize} wait. An instance is used by one thread at a time.
  */
-public abstract class Kernels implements AutoCloseable {
+public abstract class Kernels extends BackendOperations implements AutoCloseable {
 
-  // --- what it is, and its memory
-  // -----------------------------------------------------------------
+  // --- what it is, and its memory ---
 
   /** The name that {@code --kernels} takes. */
   public abstract String name();
@@ -57,8 +57,7 @@ public abstract class Kernels implements AutoCloseable {
   @Override
   public abstract void close();
 
-  // --- embedding
-  // ----------------------------------------------------------------------------------
+  // --- embedding ---
 
   /**
    * out = dropout(layerNorm(word[id] + position[p] + type[0])), BERT's input (Devlin et al. 2019).
@@ -77,9 +76,9 @@ public abstract class Kernels implements AutoCloseable {
     DType dtype = floats(op, out);
     long hidden = columns(op, "out", out);
     shape(op, "out", out, dtype, batch.rows(), hidden);
-    tables(op, batch, tables, dtype, hidden);
-    norm(op, norm, dtype, hidden);
-    statistics(op, statistics, dtype, batch.tokens());
+    OperandChecks.tables(op, batch, tables, dtype, hidden);
+    OperandChecks.norm(op, norm, dtype, hidden);
+    OperandChecks.statistics(op, statistics, dtype, batch.tokens());
     doEmbeddingForward(batch, tables, norm, dropout, out, statistics);
   }
 
@@ -109,18 +108,17 @@ public abstract class Kernels implements AutoCloseable {
     long hidden = columns(op, "dOut", dOut);
     shape(op, "dOut", dOut, dtype, batch.rows(), hidden);
     shape(op, "scratch", scratch, dtype, batch.tokens(), hidden);
-    tables(op, batch, tables, dtype, hidden);
-    gradients(op, tables, dTables, accumulator(dtype));
-    norm(op, norm, dtype, hidden);
-    statistics(op, statistics, dtype, batch.tokens());
+    OperandChecks.tables(op, batch, tables, dtype, hidden);
+    OperandChecks.gradients(op, tables, dTables, accumulator(dtype));
+    OperandChecks.norm(op, norm, dtype, hidden);
+    OperandChecks.statistics(op, statistics, dtype, batch.tokens());
     shape(op, "dGamma", dGamma, accumulator(dtype), hidden);
     shape(op, "dBeta", dBeta, accumulator(dtype), hidden);
     doEmbeddingBackward(
         batch, tables, norm, statistics, dropout, dOut, scratch, dTables, dGamma, dBeta);
   }
 
-  // --- gemm
-  // ---------------------------------------------------------------------------------------
+  // --- gemm ---
 
   /**
    * C = epilogue(op(A) op(B)), where op transposes or not.
@@ -185,8 +183,7 @@ public abstract class Kernels implements AutoCloseable {
     doColumnSum(x, sum);
   }
 
-  // --- dropout, residual, layer norm
-  // --------------------------------------------------------------
+  // --- dropout, residual, layer norm ---
 
   /**
    * out = layerNorm(residual + dropout(x)), the end of each half of a post-layer-norm block
@@ -211,8 +208,8 @@ public abstract class Kernels implements AutoCloseable {
     shape(op, "x", x, dtype, batch.rows(), hidden);
     shape(op, "residual", residual, dtype, batch.rows(), hidden);
     shape(op, "out", out, dtype, batch.rows(), hidden);
-    norm(op, norm, dtype, hidden);
-    statistics(op, statistics, dtype, batch.rows());
+    OperandChecks.norm(op, norm, dtype, hidden);
+    OperandChecks.statistics(op, statistics, dtype, batch.rows());
     doDropoutResidualLayerNormForward(batch, x, residual, norm, dropout, out, statistics);
   }
 
@@ -229,8 +226,8 @@ public abstract class Kernels implements AutoCloseable {
     long hidden = columns(op, "sum", sum);
     long rows = sum.extent(0);
     shape(op, "out", out, dtype, rows, hidden);
-    norm(op, norm, dtype, hidden);
-    statistics(op, statistics, dtype, rows);
+    OperandChecks.norm(op, norm, dtype, hidden);
+    OperandChecks.statistics(op, statistics, dtype, rows);
     doLayerNormReplay(sum, statistics, norm, out);
   }
 
@@ -262,16 +259,15 @@ public abstract class Kernels implements AutoCloseable {
     shape(op, "sum", sum, dtype, batch.rows(), hidden);
     shape(op, "dResidual", dResidual, dtype, batch.rows(), hidden);
     shape(op, "dX", dX, dtype, batch.rows(), hidden);
-    norm(op, norm, dtype, hidden);
-    statistics(op, statistics, dtype, batch.rows());
+    OperandChecks.norm(op, norm, dtype, hidden);
+    OperandChecks.statistics(op, statistics, dtype, batch.rows());
     shape(op, "dGamma", dGamma, accumulator(dtype), hidden);
     shape(op, "dBeta", dBeta, accumulator(dtype), hidden);
     doDropoutResidualLayerNormBackward(
         batch, dOut, sum, statistics, norm, dropout, dResidual, dX, dGamma, dBeta);
   }
 
-  // --- attention
-  // ----------------------------------------------------------------------------------
+  // --- attention ---
 
   /**
    * out = dropout(softmax(q k^T / sqrt D)) v for every sentence and head (Vaswani et al. 2017); no
@@ -286,7 +282,7 @@ public abstract class Kernels implements AutoCloseable {
     String op = "attention_forward";
     DType dtype = floats(op, out);
     long hidden = columns(op, "out", out);
-    attention(op, batch, heads, qkv, out, lse, dtype, hidden);
+    OperandChecks.attention(op, batch, heads, qkv, out, lse, dtype, hidden);
     doAttentionForward(batch, heads, qkv, dropout, out, lse);
   }
 
@@ -310,14 +306,13 @@ public abstract class Kernels implements AutoCloseable {
     DType dtype = floats(op, dOut);
     long hidden = columns(op, "dOut", dOut);
     that(lse != null, op, "lse is missing");
-    attention(op, batch, heads, qkv, out, lse, dtype, hidden);
+    OperandChecks.attention(op, batch, heads, qkv, out, lse, dtype, hidden);
     shape(op, "dOut", dOut, dtype, batch.rows(), hidden);
     shape(op, "dQkv", dQkv, dtype, batch.rows(), 3 * hidden);
     doAttentionBackward(batch, heads, qkv, out, lse, dOut, dropout, dQkv);
   }
 
-  // --- pooling
-  // ------------------------------------------------------------------------------------
+  // --- pooling ---
 
   /**
    * One vector per sentence and view, times {@code weight}.
@@ -335,7 +330,8 @@ public abstract class Kernels implements AutoCloseable {
       boolean accumulate,
       Tensor out,
       Tensor argmax) {
-    pooling("pooling_forward", batch, mode, hidden, out, argmax);
+    String op = "pooling_forward";
+    OperandChecks.pooling(op, batch, mode, hidden, out, argmax, floats(op, hidden));
     doPoolingForward(batch, mode, hidden, weight, accumulate, out, argmax);
   }
 
@@ -352,12 +348,12 @@ public abstract class Kernels implements AutoCloseable {
       float weight,
       Tensor argmax,
       Tensor dHidden) {
-    pooling("pooling_backward", batch, mode, dHidden, dOut, argmax);
+    String op = "pooling_backward";
+    OperandChecks.pooling(op, batch, mode, dHidden, dOut, argmax, floats(op, dHidden));
     doPoolingBackward(batch, mode, dOut, weight, argmax, dHidden);
   }
 
-  // --- contrastive loss
-  // ---------------------------------------------------------------------------
+  // --- contrastive loss ---
 
   /**
    * InfoNCE over cosine similarities (van den Oord et al. 2018; Gao et al. 2021, equation 1):
@@ -384,7 +380,7 @@ public abstract class Kernels implements AutoCloseable {
       ContrastStatistics statistics) {
     String op = "similarity_softmax_forward";
     DType dtype = floats(op, queries);
-    contrast(op, queries, keys, targets, contrast, statistics, dtype);
+    OperandChecks.contrast(op, queries, keys, targets, contrast, statistics, dtype);
     shape(op, "loss", loss, accumulator(dtype), 1);
     doSimilaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
   }
@@ -407,15 +403,14 @@ public abstract class Kernels implements AutoCloseable {
       Tensor dKeys) {
     String op = "similarity_softmax_backward";
     DType dtype = floats(op, queries);
-    contrast(op, queries, keys, targets, contrast, statistics, dtype);
+    OperandChecks.contrast(op, queries, keys, targets, contrast, statistics, dtype);
     shape(op, "dQueries", dQueries, dtype, queries.shape().extents());
     shape(op, "dKeys", dKeys, dtype, keys.shape().extents());
     doSimilaritySoftmaxBackward(
         queries, keys, targets, contrast, statistics, lossScale, dQueries, dKeys);
   }
 
-  // --- optimiser
-  // ----------------------------------------------------------------------------------
+  // --- optimiser ---
 
   /**
    * The Euclidean length of all gradients.
@@ -463,8 +458,7 @@ public abstract class Kernels implements AutoCloseable {
     doAdamw(step, parameters, gradients, firstMoment, secondMoment, norm);
   }
 
-  // --- small ones
-  // ---------------------------------------------------------------------------------
+  // --- small ones ---
 
   /**
    * The dropout mask of a hidden site, one byte an element: 1 kept, 0 dropped. For tests and
@@ -484,124 +478,7 @@ public abstract class Kernels implements AutoCloseable {
   /** Sets element i of an I32 tensor to i. */
   public abstract void iota(Tensor tensor);
 
-  // --- what a backend writes
-  // ----------------------------------------------------------------------
-
-  protected abstract void doEmbeddingForward(
-      PackedBatch batch,
-      EmbeddingTables tables,
-      LayerNorm norm,
-      Dropout dropout,
-      Tensor out,
-      RowStatistics statistics);
-
-  protected abstract void doEmbeddingBackward(
-      PackedBatch batch,
-      EmbeddingTables tables,
-      LayerNorm norm,
-      RowStatistics statistics,
-      Dropout dropout,
-      Tensor dOut,
-      Tensor scratch,
-      EmbeddingTables dTables,
-      Tensor dGamma,
-      Tensor dBeta);
-
-  protected abstract void doGemm(
-      boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue);
-
-  protected abstract void doGeluBackward(Tensor preActivation, Tensor gradient);
-
-  protected abstract void doTanhBackward(Tensor activation, Tensor gradient);
-
-  protected abstract void doColumnSum(Tensor x, Tensor sum);
-
-  protected abstract void doDropoutResidualLayerNormForward(
-      PackedBatch batch,
-      Tensor x,
-      Tensor residual,
-      LayerNorm norm,
-      Dropout dropout,
-      Tensor out,
-      RowStatistics statistics);
-
-  protected abstract void doLayerNormReplay(
-      Tensor sum, RowStatistics statistics, LayerNorm norm, Tensor out);
-
-  protected abstract void doDropoutResidualLayerNormBackward(
-      PackedBatch batch,
-      Tensor dOut,
-      Tensor sum,
-      RowStatistics statistics,
-      LayerNorm norm,
-      Dropout dropout,
-      Tensor dResidual,
-      Tensor dX,
-      Tensor dGamma,
-      Tensor dBeta);
-
-  protected abstract void doAttentionForward(
-      PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor out, Tensor lse);
-
-  protected abstract void doAttentionBackward(
-      PackedBatch batch,
-      int heads,
-      Tensor qkv,
-      Tensor out,
-      Tensor lse,
-      Tensor dOut,
-      Dropout dropout,
-      Tensor dQkv);
-
-  protected abstract void doPoolingForward(
-      PackedBatch batch,
-      PoolingMode mode,
-      Tensor hidden,
-      float weight,
-      boolean accumulate,
-      Tensor out,
-      Tensor argmax);
-
-  protected abstract void doPoolingBackward(
-      PackedBatch batch,
-      PoolingMode mode,
-      Tensor dOut,
-      float weight,
-      Tensor argmax,
-      Tensor dHidden);
-
-  protected abstract void doSimilaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics);
-
-  protected abstract void doSimilaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      ContrastStatistics statistics,
-      float lossScale,
-      Tensor dQueries,
-      Tensor dKeys);
-
-  protected abstract void doGradientNorm(Tensor gradients, Tensor norm);
-
-  protected abstract void doAdamw(
-      AdamWStep step,
-      Tensor parameters,
-      Tensor gradients,
-      Tensor firstMoment,
-      Tensor secondMoment,
-      Tensor norm);
-
-  protected abstract void doDropoutMask(PackedBatch batch, Dropout dropout, Tensor mask);
-
-  // --- checks shared by several operations
-  // --------------------------------------------------------
+  // --- types ---
 
   /** The type in which sums, statistics and losses over numbers of this type are kept. */
   public static DType accumulator(DType dtype) {
@@ -612,97 +489,5 @@ public abstract class Kernels implements AutoCloseable {
     that(tensor != null, op, "an argument is missing");
     that(supports(tensor.dtype()), op, "the %s backend does not compute in %s", name(), tensor);
     return tensor.dtype();
-  }
-
-  private static void norm(String op, LayerNorm norm, DType dtype, long hidden) {
-    shape(op, "gamma", norm.gamma(), accumulator(dtype), hidden);
-    shape(op, "beta", norm.beta(), accumulator(dtype), hidden);
-  }
-
-  private static void statistics(String op, RowStatistics statistics, DType dtype, long rows) {
-    shape(op, "mean", statistics.mean(), accumulator(dtype), rows);
-    shape(op, "rstd", statistics.rstd(), accumulator(dtype), rows);
-  }
-
-  private static void tables(
-      String op, PackedBatch batch, EmbeddingTables tables, DType dtype, long hidden) {
-    long positions = rows(op, "tables.position", tables.position());
-    that(
-        batch.maxLength() <= positions,
-        op,
-        "a sentence of %d tokens is longer than the %d positions of the model",
-        batch.maxLength(),
-        positions);
-    long vocabulary = rows(op, "tables.word", tables.word());
-    shape(op, "tables.word", tables.word(), dtype, vocabulary, hidden);
-    shape(op, "tables.position", tables.position(), dtype, positions, hidden);
-    long types = rows(op, "tables.type", tables.type());
-    that(types >= 1, op, "tables.type has no row for type 0");
-    shape(op, "tables.type", tables.type(), dtype, types, hidden);
-  }
-
-  private static void gradients(
-      String op, EmbeddingTables tables, EmbeddingTables dTables, DType dtype) {
-    shape(op, "dTables.word", dTables.word(), dtype, tables.word().shape().extents());
-    shape(op, "dTables.position", dTables.position(), dtype, tables.position().shape().extents());
-    shape(op, "dTables.type", dTables.type(), dtype, tables.type().shape().extents());
-  }
-
-  private static void attention(
-      String op,
-      PackedBatch batch,
-      int heads,
-      Tensor qkv,
-      Tensor out,
-      Tensor lse,
-      DType dtype,
-      long hidden) {
-    that(
-        heads > 0 && hidden % heads == 0,
-        op,
-        "%d channels do not split into %d heads",
-        hidden,
-        heads);
-    shape(op, "qkv", qkv, dtype, batch.rows(), 3 * hidden);
-    shape(op, "out", out, dtype, batch.rows(), hidden);
-    if (lse != null) {
-      shape(op, "lse", lse, accumulator(dtype), batch.rows(), heads);
-    }
-  }
-
-  private void pooling(
-      String op, PackedBatch batch, PoolingMode mode, Tensor hidden, Tensor pooled, Tensor argmax) {
-    DType dtype = floats(op, hidden);
-    long channels = columns(op, "hidden", hidden);
-    shape(op, "hidden", hidden, dtype, batch.rows(), channels);
-    shape(op, "pooled", pooled, dtype, batch.embeddings(), channels);
-    that((mode == PoolingMode.MAX) == (argmax != null), op, "argmax goes with MAX, found %s", mode);
-    if (argmax != null) {
-      shape(op, "argmax", argmax, DType.I32, batch.embeddings(), channels);
-    }
-  }
-
-  private static void contrast(
-      String op,
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      ContrastStatistics statistics,
-      DType dtype) {
-    long n = rows(op, "queries", queries);
-    long m = rows(op, "keys", keys);
-    shape(op, "keys", keys, dtype, m, columns(op, "queries", queries));
-    shape(op, "targets", targets, DType.I32, n);
-    shape(op, "lse", statistics.lse(), accumulator(dtype), n);
-    shape(op, "queryNorm", statistics.queryNorm(), accumulator(dtype), n);
-    shape(op, "keyNorm", statistics.keyNorm(), accumulator(dtype), m);
-    that(
-        contrast.ownNegativeBias() == 0f || contrast.ownNegativeOffset() + n <= m,
-        op,
-        "hard negatives from column %d on for %d queries need more than %d keys",
-        contrast.ownNegativeOffset(),
-        n,
-        m);
   }
 }

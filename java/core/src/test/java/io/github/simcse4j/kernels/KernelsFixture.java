@@ -87,7 +87,6 @@ public final class KernelsFixture implements AutoCloseable {
   }
 
   // --- numbers
-  // ------------------------------------------------------------------------------------
 
   /** Normally distributed numbers. */
   public double[] normal(long count) {
@@ -106,7 +105,6 @@ public final class KernelsFixture implements AutoCloseable {
   }
 
   // --- tensors
-  // ------------------------------------------------------------------------------------
 
   /** An input of normal numbers in the type of activations. */
   public Tensor activations(long... extents) {
@@ -217,7 +215,6 @@ public final class KernelsFixture implements AutoCloseable {
   }
 
   // --- looking at them
-  // ----------------------------------------------------------------------------
 
   /** The elements of a tensor, fetched from the backend. */
   public double[] values(Tensor tensor) {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 interface RepeatabilityContract extends KernelsContract {
 
   /** Enough for every loop over a row to have been compiled. */
-  int CALLS = 400;
+  int CALLS = 150;
 
   /** What {@link #sums} gave before any test ran. */
   Map<String, Result> firstSums();

@@ -104,9 +104,11 @@ record LogitBlocks(UnitRows rows, UnitRows columns, long left, long right, long 
     TileWriter writer = new TileWriter(dUnits, hidden, GemmEpilogue.Kind.STORE, 0, 0);
     long panel = blockByColumn(block.column());
     for (int c = 0; c < hidden; c += COLUMNS) {
-      MicroKernel.tile(work, panel, depth, tile, COLUMNS * Float.BYTES);
-      int columns = Math.min(COLUMNS, hidden - c);
-      writer.write(tile, block.row(), c, block.rows(), columns, block.column() == 0, false);
+      int width = Math.min(COLUMNS, hidden - c);
+      TileWriter.Place place =
+          new TileWriter.Place(
+              block.row(), c, block.rows(), width, block.column() == 0, false);
+      writer.compute(work, panel, depth, place, tile);
       panel = at(panel, Panels.size(depth, COLUMNS));
     }
   }

@@ -1,19 +1,18 @@
 package io.github.simcse4j.kernels.vector;
 
 import static io.github.simcse4j.kernels.vector.Floats.LANES;
-import static io.github.simcse4j.kernels.vector.Floats.VECTOR;
 import static io.github.simcse4j.kernels.vector.Floats.at;
 import static io.github.simcse4j.kernels.vector.Floats.load;
-import static io.github.simcse4j.kernels.vector.Floats.store;
 import static io.github.simcse4j.kernels.vector.MicroKernel.COLUMNS;
 import static io.github.simcse4j.kernels.vector.MicroKernel.ROWS;
 
 import io.github.simcse4j.kernels.GemmEpilogue.Kind;
+import jdk.incubator.vector.FloatVector;
 
 /**
- * Takes the tiles of a matrix product to the result, through the epilogue. The tile lies in the
- * first-level cache, and each step is a pass over it: together they cost some hundredth of the
- * tile's multiply-adds.
+ * Computes the tiles of a matrix product and takes them to the result, through the epilogue. A whole tile
+ * of a first block of K is written straight to the result, where the epilogue finds it in the first-level
+ * cache; any other goes through scratch.
  *
  * @param c the result
  * @param stride numbers from a row of the result to the next
@@ -23,35 +22,62 @@ import io.github.simcse4j.kernels.GemmEpilogue.Kind;
 record TileWriter(long c, long stride, Kind kind, long bias, long preActivation) {
 
   /**
-   * Writes one tile, whose content is lost.
+   * Which part of the result a tile is.
    *
-   * @param row first row in the result
-   * @param column first column in the result
+   * @param row first row
+   * @param column first column
    * @param rows how many of the tile's rows the result has
    * @param columns how many of the tile's columns the result has
    * @param first whether this is the first block of K, before which the result holds nothing
    * @param last whether this is the last block of K, after which the epilogue is due
    */
-  void write(long tile, int row, int column, int rows, int columns, boolean first, boolean last) {
-    long to = at(c, row * stride + column);
-    if (!first || kind == Kind.ACCUMULATE) {
-      add(tile, to, stride, rows, columns);
+  record Place(int row, int column, int rows, int columns, boolean first, boolean last) {}
+
+  /**
+   * Computes and writes one tile.
+   *
+   * @param a panel (depth, ROWS)
+   * @param b panel (depth, COLUMNS)
+   * @param scratch ROWS x COLUMNS numbers
+   */
+  void compute(long a, long b, int depth, Place place, long scratch) {
+    long to = at(c, place.row() * stride + place.column());
+    boolean adds = !place.first() || kind == Kind.ACCUMULATE;
+    boolean whole = place.rows() == ROWS && place.columns() == COLUMNS;
+    if (whole && !adds) {
+      MicroKernel.tile(a, b, depth, to, stride * Float.BYTES);
+      finish(to, stride, place);
+      return;
     }
-    if (last && bias != 0) {
-      addBias(tile, at(bias, column), columns);
-      if (preActivation != 0) {
-        store(tile, at(preActivation, row * stride + column), stride, rows, columns);
-      }
-      switch (kind) {
-        case BIAS_GELU -> VectorMath.gelu(tile, ROWS * COLUMNS);
-        case BIAS_TANH -> VectorMath.tanh(tile, ROWS * COLUMNS);
-        default -> {}
-      }
+    MicroKernel.tile(a, b, depth, scratch, COLUMNS * Float.BYTES);
+    if (adds) {
+      add(scratch, to, place.rows(), place.columns());
     }
-    store(tile, to, stride, rows, columns);
+    finish(scratch, COLUMNS, place);
+    store(scratch, COLUMNS, to, place.rows(), place.columns());
   }
 
-  private static void add(long tile, long from, long stride, int rows, int columns) {
+  /** The epilogue on a tile in place. */
+  private void finish(long tile, long tileStride, Place place) {
+    if (!place.last() || bias == 0) {
+      return;
+    }
+    addBias(tile, tileStride, at(bias, place.column()), place.columns());
+    if (preActivation != 0) {
+      long kept = at(preActivation, place.row() * stride + place.column());
+      store(tile, tileStride, kept, place.rows(), place.columns());
+    }
+    for (int i = 0; i < ROWS && kind != Kind.BIAS; i++) {
+      long row = at(tile, i * tileStride);
+      if (kind == Kind.BIAS_GELU) {
+        VectorMath.gelu(row, COLUMNS);
+      } else {
+        VectorMath.tanh(row, COLUMNS);
+      }
+    }
+  }
+
+  private void add(long tile, long from, int rows, int columns) {
     for (int i = 0; i < rows; i++) {
       long row = at(from, i * stride);
       long sum = at(tile, i * COLUMNS);
@@ -61,21 +87,20 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation)
     }
   }
 
-  private static void addBias(long tile, long bias, int columns) {
-    for (int j = 0; j < COLUMNS; j += LANES) {
-      var added = load(bias, j, columns);
-      long sum = at(tile, j);
-      for (int i = 0; i < ROWS; i++) {
-        Floats.store(load(sum).add(added), sum);
-        sum += 2 * VECTOR;
-      }
+  private static void addBias(long tile, long tileStride, long bias, int columns) {
+    FloatVector left = load(bias, 0, columns);
+    FloatVector right = load(bias, LANES, columns);
+    for (int i = 0; i < ROWS; i++) {
+      Floats.store(load(tile).add(left), tile);
+      Floats.store(load(at(tile, LANES)).add(right), at(tile, LANES));
+      tile = at(tile, tileStride);
     }
   }
 
-  private static void store(long tile, long to, long stride, int rows, int columns) {
+  private void store(long tile, long tileStride, long to, int rows, int columns) {
     for (int i = 0; i < rows; i++) {
       long row = at(to, i * stride);
-      long from = at(tile, i * COLUMNS);
+      long from = at(tile, i * tileStride);
       for (int j = 0; j < columns; j += LANES) {
         Floats.store(load(at(from, j)), row, j, columns);
       }

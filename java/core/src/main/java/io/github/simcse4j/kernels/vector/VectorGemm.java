@@ -21,7 +21,7 @@ final class VectorGemm {
    * beside each other, and the result is read and written once for each block; deeper ones were no
    * faster.
    */
-  private static final int DEPTH = 768;
+  private static final int DEPTH = 1024;
 
   /**
    * A task covers at most so many panels of A and of B: with their panels it fits a cache of 1 MB.
@@ -143,15 +143,16 @@ final class VectorGemm {
           int endColumn = Math.min(firstColumn + TASK_COLUMN_PANELS, right.panels());
           for (int j = firstColumn; j < endColumn; j++) {
             for (int i = firstRow; i < endRow; i++) {
-              MicroKernel.tile(
-                  at(leftPanels, i * leftSize),
-                  at(rightPanels, j * rightSize),
-                  depth,
-                  tile,
-                  COLUMNS * Float.BYTES);
-              int rows = Math.min(ROWS, left.extent() - i * ROWS);
-              int columns = Math.min(COLUMNS, right.extent() - j * COLUMNS);
-              writer.write(tile, i * ROWS, j * COLUMNS, rows, columns, first, last);
+              TileWriter.Place place =
+                  new TileWriter.Place(
+                      i * ROWS,
+                      j * COLUMNS,
+                      Math.min(ROWS, left.extent() - i * ROWS),
+                      Math.min(COLUMNS, right.extent() - j * COLUMNS),
+                      first,
+                      last);
+              writer.compute(
+                  at(leftPanels, i * leftSize), at(rightPanels, j * rightSize), depth, place, tile);
             }
           }
         });
