@@ -1,0 +1,113 @@
+package io.github.simcse4j.kernels;
+
+import static io.github.simcse4j.kernels.Checks.columns;
+import static io.github.simcse4j.kernels.Checks.rows;
+import static io.github.simcse4j.kernels.Checks.shape;
+import static io.github.simcse4j.kernels.Checks.that;
+import static io.github.simcse4j.kernels.Kernels.accumulator;
+
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+
+/** The checks of arguments that several operations of {@link Kernels} share. */
+final class OperandChecks {
+
+  private OperandChecks() {}
+
+  static void norm(String op, LayerNorm norm, DType dtype, long hidden) {
+    shape(op, "gamma", norm.gamma(), accumulator(dtype), hidden);
+    shape(op, "beta", norm.beta(), accumulator(dtype), hidden);
+  }
+
+  static void statistics(String op, RowStatistics statistics, DType dtype, long rows) {
+    shape(op, "mean", statistics.mean(), accumulator(dtype), rows);
+    shape(op, "rstd", statistics.rstd(), accumulator(dtype), rows);
+  }
+
+  static void tables(
+      String op, PackedBatch batch, EmbeddingTables tables, DType dtype, long hidden) {
+    long positions = rows(op, "tables.position", tables.position());
+    that(
+        batch.maxLength() <= positions,
+        op,
+        "a sentence of %d tokens is longer than the %d positions of the model",
+        batch.maxLength(),
+        positions);
+    long vocabulary = rows(op, "tables.word", tables.word());
+    shape(op, "tables.word", tables.word(), dtype, vocabulary, hidden);
+    shape(op, "tables.position", tables.position(), dtype, positions, hidden);
+    long types = rows(op, "tables.type", tables.type());
+    that(types >= 1, op, "tables.type has no row for type 0");
+    shape(op, "tables.type", tables.type(), dtype, types, hidden);
+  }
+
+  static void gradients(
+      String op, EmbeddingTables tables, EmbeddingTables dTables, DType dtype) {
+    shape(op, "dTables.word", dTables.word(), dtype, tables.word().shape().extents());
+    shape(op, "dTables.position", dTables.position(), dtype, tables.position().shape().extents());
+    shape(op, "dTables.type", dTables.type(), dtype, tables.type().shape().extents());
+  }
+
+  static void attention(
+      String op,
+      PackedBatch batch,
+      int heads,
+      Tensor qkv,
+      Tensor out,
+      Tensor lse,
+      DType dtype,
+      long hidden) {
+    that(
+        heads > 0 && hidden % heads == 0,
+        op,
+        "%d channels do not split into %d heads",
+        hidden,
+        heads);
+    shape(op, "qkv", qkv, dtype, batch.rows(), 3 * hidden);
+    shape(op, "out", out, dtype, batch.rows(), hidden);
+    if (lse != null) {
+      shape(op, "lse", lse, accumulator(dtype), batch.rows(), heads);
+    }
+  }
+
+  static void pooling(
+      String op,
+      PackedBatch batch,
+      PoolingMode mode,
+      Tensor hidden,
+      Tensor pooled,
+      Tensor argmax,
+      DType dtype) {
+    long channels = columns(op, "hidden", hidden);
+    shape(op, "hidden", hidden, dtype, batch.rows(), channels);
+    shape(op, "pooled", pooled, dtype, batch.embeddings(), channels);
+    that((mode == PoolingMode.MAX) == (argmax != null), op, "argmax goes with MAX, found %s", mode);
+    if (argmax != null) {
+      shape(op, "argmax", argmax, DType.I32, batch.embeddings(), channels);
+    }
+  }
+
+  static void contrast(
+      String op,
+      Tensor queries,
+      Tensor keys,
+      Tensor targets,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      DType dtype) {
+    long n = rows(op, "queries", queries);
+    long m = rows(op, "keys", keys);
+    shape(op, "keys", keys, dtype, m, columns(op, "queries", queries));
+    shape(op, "targets", targets, DType.I32, n);
+    shape(op, "lse", statistics.lse(), accumulator(dtype), n);
+    shape(op, "queryNorm", statistics.queryNorm(), accumulator(dtype), n);
+    shape(op, "keyNorm", statistics.keyNorm(), accumulator(dtype), m);
+    that(
+        contrast.ownNegativeBias() == 0f || contrast.ownNegativeOffset() + n <= m,
+        op,
+        "hard negatives from column %d on for %d queries need more than %d keys",
+        contrast.ownNegativeOffset(),
+        n,
+        m);
+  }
+}
