@@ -79,7 +79,7 @@ def every_code_point():
     for c in range(0x110000):
         if not 0xD800 <= c <= 0xDFFF:
             x = chr(c)
-            yield f"{x}a{x}b {x} x {x} y {x}\u0301 a{x}\u0327\u0301b \u1d16d{x}\u0316 \u302e{x} [MASK]{x}"
+            yield f"{x}a{x}b {x} x {x} y {x}\u0301 a{x}\u0327\u0301b \U0001d16d{x}\U0001d165\u0316 \u302e{x} [MASK]{x}"
 
 
 def pools():

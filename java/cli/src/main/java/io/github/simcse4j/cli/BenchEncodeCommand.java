@@ -6,6 +6,7 @@ import io.github.simcse4j.data.RowReaders;
 import io.github.simcse4j.encode.SentenceEncoder;
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsSelection;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,10 +24,14 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "encode",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse bench encode --model DIR --input FILE [OPTIONS]",
     description = "Encodes the same sentences several times and prints the rate of each time.")
 final class BenchEncodeCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
+
+  @Mixin private EncoderOptions encoderOptions;
 
   @Option(
       names = "--input",
@@ -49,15 +54,17 @@ final class BenchEncodeCommand implements Callable<Integer> {
       description = "Times; the first ones warm the JVM up (default: ${DEFAULT-VALUE}).")
   private int repetitions;
 
-  @Mixin private EncoderOptions encoderOptions;
   @Mixin private KernelsOptions kernelsOptions;
 
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     List<String> sentences = sentences();
-    try (Kernels kernels = kernelsOptions.open(spec.commandLine().getErr());
+    KernelsSelection selection = kernelsOptions.select();
+    try (Kernels kernels = selection.kernels();
         SentenceEncoder encoder = encoderOptions.load(kernels)) {
+      spec.commandLine().getErr().println(selection.line());
+      spec.commandLine().getErr().flush();
       for (int i = 0; i < repetitions; i++) {
         long start = System.nanoTime();
         encoder.encode(sentences);

@@ -5,6 +5,7 @@ import io.github.simcse4j.kernels.KernelsSelection;
 import java.io.PrintWriter;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import jdk.incubator.vector.VectorShape;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,6 +17,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = "Tells what this machine can compute with, and what would make more of it work.")
 final class DoctorCommand implements Callable<Integer> {
+
+  private static final String VECTOR_MODULE = "jdk.incubator.vector";
 
   @Spec private CommandSpec spec;
 
@@ -33,6 +36,7 @@ final class DoctorCommand implements Callable<Integer> {
         "system",
         property("os.name") + " " + property("os.version") + ", " + property("os.arch"));
     line(out, "processors", String.valueOf(runtime.availableProcessors()));
+    line(out, "vector api", vectorApi());
     line(out, "heap", (runtime.maxMemory() >> 20) + " MiB at most");
     boolean usable = false;
     for (KernelsProvider provider : KernelsSelection.providers()) {
@@ -52,6 +56,12 @@ final class DoctorCommand implements Callable<Integer> {
     }
     out.flush();
     return ExitCode.OK;
+  }
+
+  private static String vectorApi() {
+    return ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent()
+        ? "on, " + VectorShape.preferredShape().vectorBitSize() + " bit wide"
+        : "off: the JVM needs --add-modules " + VECTOR_MODULE;
   }
 
   private static String property(String name) {

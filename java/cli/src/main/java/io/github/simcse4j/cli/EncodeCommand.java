@@ -6,7 +6,9 @@ import io.github.simcse4j.data.RowReaders;
 import io.github.simcse4j.encode.SentenceEncoder;
 import io.github.simcse4j.encode.VectorWriter;
 import io.github.simcse4j.encode.VectorWriters;
+import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsSelection;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +26,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "encode",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse encode --model DIR --input FILE|- --output FILE [OPTIONS]",
     description = "Writes the vector of every sentence of a file.")
 final class EncodeCommand implements Callable<Integer> {
 
@@ -32,13 +36,15 @@ final class EncodeCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  @Mixin private EncoderOptions encoderOptions;
+
   @Option(
       names = "--input",
       required = true,
       paramLabel = "FILE",
       description =
-          "One sentence per line, or .csv, .tsv, .jsonl, Arrow, each also .gz; - for lines on standard"
-              + " input.")
+          ".txt (one sentence per line), .csv, .tsv or .jsonl, each also .gz, or Arrow; - for lines on"
+              + " standard input.")
   private Path input;
 
   @Option(
@@ -52,7 +58,7 @@ final class EncodeCommand implements Callable<Integer> {
       names = "--output",
       required = true,
       paramLabel = "FILE",
-      description = "vectors.arrow, .npy or .jsonl.")
+      description = "Vectors to write: .arrow, .npy or .jsonl.")
   private Path output;
 
   @Option(
@@ -63,16 +69,18 @@ final class EncodeCommand implements Callable<Integer> {
       description = "Write the sentences too, where the format can hold them (default: yes).")
   private boolean text;
 
-  @Mixin private EncoderOptions encoderOptions;
   @Mixin private KernelsOptions kernelsOptions;
 
   @Override
   public Integer call() {
     PrintWriter err = spec.commandLine().getErr();
-    try (RowReader rows = rows();
-        Kernels kernels = kernelsOptions.open(err);
+    KernelsSelection selection = kernelsOptions.select();
+    try (Kernels kernels = selection.kernels();
+        RowReader rows = rows();
         SentenceEncoder encoder = encoderOptions.load(kernels);
         VectorWriter writer = VectorWriters.open(output, encoder.dimension(), text)) {
+      err.println(selection.line());
+      err.flush();
       long count = 0;
       long nanos = 0;
       List<String> block = new ArrayList<>();
@@ -97,8 +105,11 @@ final class EncodeCommand implements Callable<Integer> {
   }
 
   private RowReader rows() {
+    if (columns.selected().size() != 1) {
+      throw new InputException("--column must be one column, found '" + columns + "'.");
+    }
     return input.toString().equals("-")
-        ? RowReaders.lines(System.in, "standard input")
+        ? RowReaders.lines(System.in, "standard input", columns)
         : RowReaders.open(input, columns);
   }
 

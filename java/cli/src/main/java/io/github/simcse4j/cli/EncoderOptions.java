@@ -9,7 +9,11 @@ import picocli.CommandLine.Option;
 /** The options that name a trained model and how it is used. */
 final class EncoderOptions {
 
-  @Option(names = "--model", required = true, paramLabel = "DIR", description = "Model folder.")
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "Hugging Face or sentence-transformers folder.")
   private Path model;
 
   @Option(

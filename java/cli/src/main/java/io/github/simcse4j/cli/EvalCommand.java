@@ -8,14 +8,18 @@ import io.github.simcse4j.eval.Spectrum;
 import io.github.simcse4j.eval.SpectrumPlot;
 import io.github.simcse4j.eval.StsTasks;
 import io.github.simcse4j.eval.TaskResult;
+import io.github.simcse4j.files.AtomicFile;
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsSelection;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -27,12 +31,16 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "eval",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse eval --model DIR --tasks DIR_OR_FILE... [OPTIONS]",
     description =
         "Scores a model on graded sentence pairs: Spearman, Pearson, alignment, uniformity and the"
             + " spectrum of its vectors.")
 final class EvalCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
+
+  @Mixin private EncoderOptions encoderOptions;
 
   @Option(
       names = "--tasks",
@@ -55,15 +63,18 @@ final class EvalCommand implements Callable<Integer> {
       description = "Plot the singular values of each task's vectors.")
   private Path spectrum;
 
-  @Mixin private EncoderOptions encoderOptions;
   @Mixin private KernelsOptions kernelsOptions;
 
   @Override
   public Integer call() throws IOException {
     PrintWriter out = spec.commandLine().getOut();
+    Stream.of(json, spectrum).filter(Objects::nonNull).forEach(AtomicFile::requireWritable);
     List<ScoredPairs> pairs = StsTasks.read(tasks);
-    try (Kernels kernels = kernelsOptions.open(spec.commandLine().getErr());
+    KernelsSelection selection = kernelsOptions.select();
+    try (Kernels kernels = selection.kernels();
         SentenceEncoder encoder = encoderOptions.load(kernels)) {
+      spec.commandLine().getErr().println(selection.line());
+      spec.commandLine().getErr().flush();
       EvaluationReport report = Evaluation.run(pairs, encoder::encode);
       out.print(report.table());
       out.flush();

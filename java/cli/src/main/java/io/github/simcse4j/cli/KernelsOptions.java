@@ -1,12 +1,14 @@
 package io.github.simcse4j.cli;
 
-import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.KernelsSelection;
-import java.io.PrintWriter;
 import picocli.CommandLine.Option;
 
 /** The options that choose where the numbers are computed. */
 final class KernelsOptions {
+
+  /** More than any machine has, and few enough to start. */
+  private static final int MOST_THREADS = 1024;
 
   @Option(
       names = "--device",
@@ -30,11 +32,15 @@ final class KernelsOptions {
       description = "Threads to compute with; they change no result (default: one per processor).")
   private int threads = Runtime.getRuntime().availableProcessors();
 
-  /** Opens what was chosen and says so in one line. */
-  Kernels open(PrintWriter err) {
-    KernelsSelection selection = KernelsSelection.select(device, kernels, threads);
-    err.println(selection.line());
-    err.flush();
-    return selection.kernels();
+  /**
+   * Opens what was chosen. A command prints its {@link KernelsSelection#line} once everything else
+   * is open too, so that a fault in what it was given is the only thing said.
+   */
+  KernelsSelection select() {
+    if (threads > MOST_THREADS) {
+      throw new InputException(
+          "--threads must be at most " + MOST_THREADS + ", found " + threads + ".");
+    }
+    return KernelsSelection.select(device, kernels, threads);
   }
 }

@@ -26,7 +26,7 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:done",
-      "1:a fault of the program, a disk or a pipe",
+      "1:a fault of the program, a disk, a pipe or the memory",
       "2:a fault in the arguments or in a file that was handed over"
     })
 public final class Main implements Callable<Integer> {
@@ -43,6 +43,7 @@ public final class Main implements Callable<Integer> {
   static CommandLine commandLine() {
     var failures = new Failures();
     return new CommandLine(new Main())
+        .setExecutionStrategy(failures)
         .setParameterExceptionHandler(failures)
         .setExecutionExceptionHandler(failures);
   }

@@ -17,6 +17,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "prepare",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse prepare --model DIR --train FILE... --out FILE [OPTIONS]",
     description = "Tokenises sentences into an Arrow file, which --train takes as it takes text.")
 final class PrepareCommand implements Callable<Integer> {
 

@@ -8,7 +8,10 @@ import java.util.Locale;
  * Shows a training on standard error: a bar that redraws itself on a terminal, else a line at
  * times.
  */
-final class ProgressReport implements TrainListener {
+final class ProgressReport implements TrainListener, AutoCloseable {
+
+  /** A line that fills a terminal wraps, and then a carriage return does not lead to its start. */
+  private static final int LINE_WIDTH = 79;
 
   private static final int BAR_WIDTH = 24;
   private static final long REDRAW_NANOS = 100_000_000L;
@@ -28,32 +31,21 @@ final class ProgressReport implements TrainListener {
   @Override
   public void onStep(Step step) {
     long now = System.nanoTime();
-    boolean end = step.step() == step.totalSteps();
-    boolean first = step.step() == 1;
-    if (!end && !first && now - last < (terminal ? REDRAW_NANOS : LINE_NANOS)) {
+    boolean edge = step.step() == 1 || step.step() == step.totalSteps();
+    if (!edge && now - last < (terminal ? REDRAW_NANOS : LINE_NANOS)) {
       return;
     }
     last = now;
     double share = step.step() / (double) step.totalSteps();
-    double remaining = (now - start) * 1e-9 * (1 - share) / share;
+    String left = duration((now - start) * 1e-9 * (1 - share) / share) + " left";
+    String rate = String.format(Locale.ROOT, "%,.0f sentences/s", step.sentencesPerSecond());
     String text =
         String.format(
-            Locale.ROOT,
-            "step %d/%d  epoch %.2f  loss %.4f  %,.0f sentences/s  %s left",
-            step.step(),
-            step.totalSteps(),
-            step.epoch(),
-            step.loss(),
-            step.sentencesPerSecond(),
-            duration(remaining));
+            Locale.ROOT, "%d/%d  loss %.4f  %s  %s", step.step(), step.totalSteps(), step.loss(), rate, left);
     if (terminal) {
-      draw(bar(share) + " " + text);
+      draw(bar(share, LINE_WIDTH - text.length() - 3) + text);
     } else {
-      err.println(text);
-    }
-    if (end && terminal) {
-      err.println();
-      drawn = 0;
+      err.println("step " + text);
     }
     err.flush();
   }
@@ -69,12 +61,21 @@ final class ProgressReport implements TrainListener {
             evaluation.best() ? "  (best so far, saved)" : "");
     if (terminal) {
       draw(text);
-      err.println();
-      drawn = 0;
+      close();
     } else {
       err.println(text);
+      err.flush();
     }
-    err.flush();
+  }
+
+  /** Leaves the line of the bar, so that whatever is printed next has one of its own. */
+  @Override
+  public void close() {
+    if (drawn > 0) {
+      err.println();
+      err.flush();
+      drawn = 0;
+    }
   }
 
   private void draw(String text) {
@@ -82,9 +83,14 @@ final class ProgressReport implements TrainListener {
     drawn = text.length();
   }
 
-  private static String bar(double share) {
-    int filled = (int) Math.round(share * BAR_WIDTH);
-    return "[" + "#".repeat(filled) + "-".repeat(BAR_WIDTH - filled) + "]";
+  /** A bar with a space behind it, or nothing where there is no room. */
+  private static String bar(double share, int room) {
+    int width = Math.min(room, BAR_WIDTH);
+    if (width < 1) {
+      return "";
+    }
+    int filled = (int) Math.round(share * width);
+    return "[" + "#".repeat(filled) + "-".repeat(width - filled) + "] ";
   }
 
   private static String duration(double seconds) {

@@ -6,6 +6,7 @@ import io.github.simcse4j.eval.ScoredPairs;
 import io.github.simcse4j.eval.StsTasks;
 import io.github.simcse4j.eval.TaskResult;
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.train.Quickstart;
 import io.github.simcse4j.train.Training;
 import java.io.IOException;
@@ -25,6 +26,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "quickstart",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse quickstart --out DIR [OPTIONS]",
     description =
         "Makes a small corpus and a small random encoder, trains it with unsupervised SimCSE and shows"
             + " what it learnt. Needs no data and no download.")
@@ -51,13 +54,18 @@ final class QuickstartCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     PrintWriter err = spec.commandLine().getErr();
-    try (Kernels kernels = kernelsOptions.open(err)) {
+    KernelsSelection selection = kernelsOptions.select();
+    try (Kernels kernels = selection.kernels()) {
       Quickstart quickstart = Quickstart.make(out, seed, kernels);
+      err.println(selection.line());
+      err.flush();
       ScoredPairs pairs = StsTasks.readOne(quickstart.pairs());
       TaskResult before = evaluate(quickstart.start(), pairs, kernels);
-      try (Training training = quickstart.training(quickstart.config(), kernels)) {
+      try (Training training = quickstart.training(quickstart.config(), kernels);
+          ProgressReport progress = new ProgressReport(err, Terminal.isStandardError())) {
         err.println(training.prepared().text());
-        training.run(List.of(new ProgressReport(err, Terminal.isStandardError())));
+        err.flush();
+        training.run(List.of(progress));
       }
       TaskResult after = evaluate(quickstart.trained(), pairs, kernels);
       report(spec.commandLine().getOut(), quickstart, before, after);

@@ -1,6 +1,7 @@
 package io.github.simcse4j.cli;
 
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.train.MetricsWriter;
 import io.github.simcse4j.train.TrainConfig;
 import io.github.simcse4j.train.TrainListener;
@@ -23,8 +24,15 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "train",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
+    customSynopsis = "simcse train --model DIR --train FILE... --out DIR [OPTIONS]",
     description = "Trains a sentence encoder from a BERT model.",
     footer = {
+      "",
+      "Recipe           batch  epochs  rate   length  temperature  eval steps  pooler",
+      "unsup-bert-base     64       1  3e-05      32         0.05         125  cls, in training",
+      "sup-bert-base      512       3  5e-05      32         0.05         125  cls",
+      "quickstart          64       2  1e-03      40         0.10          50  avg",
       "",
       "One column of text trains unsupervised SimCSE, two columns pairs, three columns pairs with a"
           + " hard negative. The model of the best dev score is written to --out, or the last one"
@@ -41,11 +49,7 @@ final class TrainCommand implements Callable<Integer> {
       description = "Hugging Face or sentence-transformers folder to start from.")
   private Path model;
 
-  @Option(
-      names = "--tokens",
-      paramLabel = "FILE",
-      description = "Where the tokenised sentences go (default: beside the first file).")
-  private Path tokens;
+  @Mixin private CorpusOptions corpus;
 
   @Option(
       names = "--dev",
@@ -54,7 +58,11 @@ final class TrainCommand implements Callable<Integer> {
       description = "Graded pairs to choose the best weights by; as --tasks of 'simcse eval'.")
   private List<String> dev = List.of();
 
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "Folder to write.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder to write; a model that is in it is replaced.")
   private Path out;
 
   @Option(
@@ -71,7 +79,12 @@ final class TrainCommand implements Callable<Integer> {
       description = "JSON lines: one object per step and evaluation, and a summary last.")
   private Path metrics;
 
-  @Mixin private CorpusOptions corpus;
+  @Option(
+      names = "--tokens",
+      paramLabel = "FILE",
+      description = "Arrow file for the tokenised sentences (default: one beside the first --train file).")
+  private Path tokens;
+
   @Mixin private TrainOptions options;
   @Mixin private KernelsOptions kernelsOptions;
 
@@ -82,12 +95,16 @@ final class TrainCommand implements Callable<Integer> {
     Training.Files files =
         new Training.Files(
             model, corpus.files(), corpus.columns(), tokens, dev, out, evalMaxLength);
-    try (Kernels kernels = kernelsOptions.open(err);
+    KernelsSelection selection = kernelsOptions.select();
+    try (Kernels kernels = selection.kernels();
+        MetricsWriter writer = metrics == null ? null : new MetricsWriter(metrics);
         Training training = new Training(files, config, kernels);
-        MetricsWriter writer = metrics == null ? null : new MetricsWriter(metrics)) {
+        ProgressReport progress = new ProgressReport(err, Terminal.isStandardError())) {
+      err.println(selection.line());
       err.println(training.prepared().text());
+      err.flush();
       List<TrainListener> listeners = new ArrayList<>();
-      listeners.add(new ProgressReport(err, Terminal.isStandardError()));
+      listeners.add(progress);
       if (writer != null) {
         listeners.add(writer);
       }

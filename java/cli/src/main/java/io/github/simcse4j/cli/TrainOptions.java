@@ -1,5 +1,6 @@
 package io.github.simcse4j.cli;
 
+import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.train.Recipes;
 import io.github.simcse4j.train.TrainConfig;
@@ -15,8 +16,8 @@ final class TrainOptions {
       defaultValue = "unsup-bert-base",
       completionCandidates = RecipeNames.class,
       description =
-          "Settings to start from: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}). The options"
-              + " below change single ones.")
+          "Settings to start from: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}); see the table"
+              + " below. The options that follow change single ones.")
   private String recipe;
 
   @Option(
@@ -135,6 +136,10 @@ final class TrainOptions {
   /** The recipe with the changes. */
   TrainConfig config() {
     TrainConfig base = Recipes.of(recipe);
+    // Written so that NaN is refused too.
+    if (dropout != null && !(dropout >= 0 && dropout < 1)) {
+      throw new InputException("--dropout must be at least 0 and below 1, found " + dropout + ".");
+    }
     return new TrainConfig(
         or(batchSize, base.batchSize()),
         or(gradientAccumulation, base.gradientAccumulation()),

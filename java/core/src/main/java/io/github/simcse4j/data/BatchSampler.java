@@ -32,7 +32,7 @@ public final class BatchSampler {
               + " is larger than the data set of "
               + store.groups()
               + " groups",
-          "choose a smaller batch size or keep the last batch");
+          "choose a smaller --batch-size or keep the last batch with --no-drop-last");
     }
     this.store = store;
     this.settings = settings;
@@ -104,13 +104,13 @@ public final class BatchSampler {
 
   /**
    * The most tokens that columns {@code firstColumn .. firstColumn + columnCount - 1} have in any
-   * batch of an epoch, exactly; it looks at every group. {@link TokenStore#mostTokens} bounds all
-   * epochs at once.
+   * of the first {@code batchCount} batches of an epoch, exactly; it looks at all their groups.
+   * {@link TokenStore#mostTokens} bounds all epochs at once.
    */
-  public int maxTokens(long epoch, int firstColumn, int columnCount) {
+  public int maxTokens(long epoch, long batchCount, int firstColumn, int columnCount) {
     long[] groups = new long[settings.batchSize()];
     long most = 0;
-    for (long batch = 0; batch < batches(); batch++) {
+    for (long batch = 0; batch < Math.min(batchCount, batches()); batch++) {
       long tokens = 0;
       int count = batch(epoch, batch, groups);
       for (int i = 0; i < count; i++) {

@@ -54,16 +54,17 @@ public final class RowReaders {
   }
 
   /**
-   * Reads a stream, such as the standard input, as one sentence per line.
+   * Reads a stream as one sentence per line.
    *
    * @param name what messages call it
+   * @param columns of the one column that there is
    */
-  public static RowReader lines(InputStream in, String name) {
-    return new LineRows(new LineSource(Path.of(name), in), Columns.all());
+  public static RowReader lines(InputStream in, String name, Columns columns) {
+    return new LineRows(new LineSource(Path.of(name), in), columns);
   }
 
   static boolean isArrow(Path file) {
-    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+    String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
     return name.endsWith(".arrow") || name.endsWith(".arrows") || name.endsWith(".feather");
   }
 

@@ -22,6 +22,7 @@ final class TokenStoreWriter implements AutoCloseable {
   private final int[] offsets = new int[BATCH_SENTENCES + 1];
   private int[] ids = new int[1 << 16];
   private int sentences;
+  private boolean empty = true;
 
   TokenStoreWriter(WritableByteChannel channel, TokenStoreHeader header) throws IOException {
     Field item = new Field("item", FieldType.notNullable(new ArrowType.Int(32, true)), null);
@@ -40,7 +41,13 @@ final class TokenStoreWriter implements AutoCloseable {
       ids = Arrays.copyOf(ids, Math.max(2 * ids.length, used + length));
     }
     System.arraycopy(source, from, ids, used, length);
+    empty = false;
     offsets[++sentences] = used + length;
+  }
+
+  /** Whether no sentence was added yet. */
+  boolean isEmpty() {
+    return empty;
   }
 
   private void flush() throws IOException {

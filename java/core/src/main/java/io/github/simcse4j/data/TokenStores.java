@@ -98,8 +98,7 @@ public final class TokenStores {
       TokenStore store, boolean reused, long began, String note) {
     if (store.sentences() == 0) {
       store.close();
-      throw InputException.in(
-          store.file(), "", "the input has no sentence", "give text that is not empty");
+      throw empty(store.file());
     }
     return new PreparedStore(
         store,
@@ -113,6 +112,10 @@ public final class TokenStores {
             reused,
             (System.nanoTime() - began) / 1e9,
             note));
+  }
+
+  private static InputException empty(Path file) {
+    return InputException.in(file, "", "the input has no sentence", "give text that is not empty");
   }
 
   private TokenStore openPrepared(Path file) {
@@ -284,6 +287,9 @@ public final class TokenStores {
           }
           counts = addRows(rows, writer, counts);
         }
+      }
+      if (writer.isEmpty()) {
+        throw empty(inputs.get(0));
       }
       writer.finish(counts);
     } finally {

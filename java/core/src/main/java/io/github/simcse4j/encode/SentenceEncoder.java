@@ -1,6 +1,7 @@
 package io.github.simcse4j.encode;
 
 import io.github.simcse4j.data.TokenBatch;
+import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
@@ -78,11 +79,13 @@ public final class SentenceEncoder implements AutoCloseable {
    * @param pooler instead of the folder's own, or null; a folder that names none is pooled by
    *     {@code avg}, as sentence-transformers does
    * @param maxLength instead of the folder's own, or 0
+   * @throws InputException at any fault in the folder, and where the model has not so many positions
    */
   public static SentenceEncoder load(Path folder, Pooler pooler, int maxLength, Kernels kernels) {
     try (ModelFolder opened = ModelFolder.open(folder)) {
       Tokenizer tokenizer = Tokenizers.load(opened.tokenizerFolder());
       opened.requireVocabulary(tokenizer.vocabularySize());
+      opened.requireLength("--max-length", maxLength);
       Pooler chosen = pooler != null ? pooler : opened.pooler().orElse(Pooler.AVG);
       SentenceModel model = SentenceModels.load(opened, chosen, kernels);
       int length = maxLength > 0 ? maxLength : opened.maxLength().orElse(Integer.MAX_VALUE);
@@ -100,7 +103,11 @@ public final class SentenceEncoder implements AutoCloseable {
     return model.dimension();
   }
 
-  /** The vectors of the sentences, one row each (n, dimension), as the model gives them. */
+  /**
+   * The vectors of the sentences, one row each (n, dimension), as the model gives them.
+   *
+   * @throws InputException where the model gives NaN or infinity
+   */
   public float[] encode(List<String> sentences) {
     float[] out = new float[Math.multiplyExact(sentences.size(), dimension())];
     int done = 0;
@@ -149,7 +156,18 @@ public final class SentenceEncoder implements AutoCloseable {
     MemorySegment.copy(
         host.segment(), ValueLayout.JAVA_FLOAT, 0, out, done * dimension(), count * dimension());
     batch.clear();
+    requireFinite(out, done * dimension(), (done + count) * dimension());
     return done + count;
+  }
+
+  private static void requireFinite(float[] numbers, int from, int to) {
+    for (int i = from; i < to; i++) {
+      if (!Float.isFinite(numbers[i])) {
+        throw new InputException(
+            "the model gives a sentence vector with NaN or infinity, so its weights are too large or"
+                + " damaged; use a checkpoint whose training did not diverge.");
+      }
+    }
   }
 
   @Override

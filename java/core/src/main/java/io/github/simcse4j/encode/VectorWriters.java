@@ -1,5 +1,6 @@
 package io.github.simcse4j.encode;
 
+import io.github.simcse4j.files.AtomicFile;
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.files.PendingFile;
 import java.io.IOException;
@@ -36,6 +37,7 @@ public final class VectorWriters {
   }
 
   static PendingFile begin(Path file) {
+    AtomicFile.requireWritable(file);
     try {
       return PendingFile.begin(file);
     } catch (IOException e) {

@@ -44,7 +44,7 @@ final class EncoderActivations {
   /** d(narrowHidden) (E, H), or null. */
   final Tensor dNarrowHidden;
 
-  /** d(qkv) of a narrow layer (R, 3 H), whose own pre-activation is too small for it; or null. */
+  /** d(qkv) (R, 3 H), or null; it lies in {@code wide}, which is done with by then, where it fits. */
   final Tensor dQkv;
 
   /** The numbers 0..B (B + 1). */
@@ -74,10 +74,17 @@ final class EncoderActivations {
     this.wide = workspace.tensor(dtype, rows, config.intermediateSize());
     this.dHidden = training ? workspace.tensor(dtype, rows, h) : null;
     this.dNarrowHidden = training && narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
-    this.dQkv = training ? workspace.tensor(dtype, rows, 3L * h) : null;
+    this.dQkv = training ? dQkv(wide, dtype, rows, 3L * h, workspace) : null;
     for (int l = 0; l < (training ? layerCount : 1); l++) {
       layers.add(layer(config, dtype, training && narrow(l), workspace));
     }
+  }
+
+  private static Tensor dQkv(
+      Tensor wide, DType dtype, long rows, long columns, Workspace workspace) {
+    return wide.extent(1) >= columns
+        ? wide.slice(0, rows, columns)
+        : workspace.tensor(dtype, rows, columns);
   }
 
   private LayerActivations layer(

@@ -1,5 +1,7 @@
 package io.github.simcse4j.model;
 
+import io.github.simcse4j.files.AtExit;
+import io.github.simcse4j.files.AtomicFile;
 import io.github.simcse4j.files.InputException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -11,6 +13,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -34,8 +37,10 @@ final class FolderSwap {
    * Checks that {@code target} may be replaced and lies where that is possible.
    *
    * @param replaceable whether a folder that is not empty may be replaced
+   * @throws InputException where it may not, or where no folder can be made
    */
   static void requireReplaceable(Path target, Predicate<Path> replaceable) {
+    AtomicFile.requirePlace(target);
     if (!Files.exists(target)) {
       return;
     }
@@ -65,7 +70,7 @@ final class FolderSwap {
   }
 
   /**
-   * Replaces {@code target}; on failure it is as it was.
+   * Replaces {@code target}; on failure it is as it was. An end of the JVM waits for it.
    *
    * @param replaceable as in {@link #requireReplaceable}
    * @param owned which entries of the old folder go with it; the others move to the new one
@@ -79,18 +84,31 @@ final class FolderSwap {
     String stem =
         ".%s.%d.%x."
             .formatted(place.getFileName(), ProcessHandle.current().pid(), System.nanoTime());
-    Path made = Files.createDirectory(place.resolveSibling(stem + "part"));
-    try {
-      content.writeTo(made);
-      force(made);
-      if (Files.exists(place)) {
-        exchange(made, place, place.resolveSibling(stem + "old"), owned);
-      } else {
-        Files.move(made, place, StandardCopyOption.ATOMIC_MOVE);
+    CountDownLatch ended = new CountDownLatch(1);
+    try (AtExit _ = new AtExit(() -> await(ended))) {
+      Path made = Files.createDirectory(place.resolveSibling(stem + "part"));
+      try {
+        content.writeTo(made);
+        force(made);
+        if (Files.exists(place)) {
+          exchange(made, place, place.resolveSibling(stem + "old"), owned);
+        } else {
+          Files.move(made, place, StandardCopyOption.ATOMIC_MOVE);
+        }
+        forceEntries(place.getParent());
+      } finally {
+        delete(made);
       }
-      forceEntries(place.getParent());
     } finally {
-      delete(made);
+      ended.countDown();
+    }
+  }
+
+  private static void await(CountDownLatch ended) {
+    try {
+      ended.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

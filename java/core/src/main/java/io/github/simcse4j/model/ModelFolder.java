@@ -21,6 +21,9 @@ public final class ModelFolder implements AutoCloseable {
   /** The linear layer that transformers puts behind the first token. */
   static final String BERT_POOLER = "pooler.dense";
 
+  /** Tokens of the shortest sentence: [CLS], one of text and [SEP]. */
+  static final int SHORTEST = 3;
+
   private final Path path;
   private final Arena arena;
   private final Path transformer;
@@ -131,6 +134,25 @@ public final class ModelFolder implements AutoCloseable {
           "the tokenizer has %d entries, the weights only %d rows"
               .formatted(tokenizerSize, config.vocabularySize()),
           "use the tokenizer and weights of the same model");
+    }
+  }
+
+  /**
+   * Checks a length that was asked for, in tokens with [CLS] and [SEP].
+   *
+   * @param option what asked for it, for the message
+   * @param length 0 where nothing was asked for
+   * @throws InputException where nothing of a sentence would stay, or the model has not so many
+   *     positions
+   */
+  public void requireLength(String option, int length) {
+    int positions = config.maxPositions();
+    if (length != 0 && (length < SHORTEST || length > positions)) {
+      throw InputException.in(
+          path,
+          "config.json",
+          "the model has %d positions and %s is %d".formatted(positions, option, length),
+          "choose a length of %d to %d".formatted(SHORTEST, positions));
     }
   }
 

@@ -62,6 +62,15 @@ public final class ModelWeights {
     return floats;
   }
 
+  /** Gives back the physical memory of what was read; it is read from the file again when needed. */
+  void unload() {
+    for (Safetensors.Entry entry : entries.values()) {
+      if (entry.data().isMapped()) {
+        entry.data().unload();
+      }
+    }
+  }
+
   /** Does what {@link #floats} does, but for the elements: those are not read. */
   Safetensors.Entry check(String name, Shape expected) {
     Safetensors.Entry entry =

@@ -4,6 +4,7 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.random.Gaussian;
 import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -67,6 +68,8 @@ public final class SentenceModels {
       if (pooler == Pooler.CLS) {
         loadHead(model, folder, seed, freshHead);
       }
+      // The model has its copy: without this both would take up memory for as long as the folder is open.
+      folder.weights().unload();
       return model;
     } catch (RuntimeException e) {
       model.close();
@@ -102,10 +105,16 @@ public final class SentenceModels {
     ModelFolderWriter.write(out, source, new ModelContent(tensors(model), pooler, maxLength));
   }
 
-  /** All parameters in host memory under their Hugging Face names. */
+  /**
+   * All parameters in host memory under their Hugging Face names; the model's own memory where it lies
+   * on the host.
+   */
   public static List<NamedTensor> tensors(SentenceModel model) {
-    Tensor host = Tensor.host(DType.F32, model.layout().elements());
-    model.kernels().download(model.parameters(), host);
+    Tensor host = model.parameters();
+    if (!(host.memory() instanceof HostMemory)) {
+      host = Tensor.host(DType.F32, model.layout().elements());
+      model.kernels().download(model.parameters(), host);
+    }
     List<NamedTensor> tensors = new ArrayList<>();
     for (ParameterLayout.Entry entry : model.layout().entries()) {
       Tensor view = host.slice(entry.offset(), entry.shape().extents());

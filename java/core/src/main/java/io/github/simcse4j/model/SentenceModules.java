@@ -87,8 +87,9 @@ final class SentenceModules {
       JsonObject json = JsonObject.read(own);
       refuseLowerCase(json);
       length = json.integer("max_seq_length", 0);
-      if (length < 0) {
-        throw json.fault("max_seq_length", (long) length, "a number of tokens");
+      if (length != 0 && length < ModelFolder.SHORTEST) {
+        throw json.fault(
+            "max_seq_length", (long) length, "at least " + ModelFolder.SHORTEST + " tokens");
       }
     }
     Path tokenizer = transformer().resolve(TokenizerFiles.CONFIG);

@@ -2,6 +2,7 @@ package io.github.simcse4j.train;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.simcse4j.files.AtomicFile;
 import io.github.simcse4j.files.InputException;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -18,15 +19,22 @@ import java.nio.file.Path;
 public final class MetricsWriter implements TrainListener, AutoCloseable {
 
   private final JsonFactory json = new JsonFactory();
-  private final Writer out;
+  private final Path file;
+  private Writer out;
 
+  /**
+   * The file is made when there is something to write, with the folders on the way to it; what was
+   * in it is lost then.
+   *
+   * @throws InputException where it cannot be written
+   */
   public MetricsWriter(Path file) {
-    try {
-      this.out = Files.newBufferedWriter(file, StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new InputException(
-          file + ": cannot be written (" + e + "); choose another --metrics file.", e);
+    AtomicFile.requirePlace(file);
+    if (Files.isDirectory(file) || Files.exists(file) && !Files.isWritable(file)) {
+      throw InputException.in(
+          file, "", "is a folder or may not be written", "choose another --metrics file");
     }
+    this.file = file;
   }
 
   @Override
@@ -93,19 +101,25 @@ public final class MetricsWriter implements TrainListener, AutoCloseable {
         fields.write(generator);
         generator.writeEndObject();
       }
+      if (out == null) {
+        Files.createDirectories(file.toAbsolutePath().getParent());
+        out = Files.newBufferedWriter(file, StandardCharsets.UTF_8);
+      }
       out.write(text.append('\n').toString());
       out.flush();
     } catch (IOException e) {
-      throw new UncheckedIOException("the metrics file could not be written", e);
+      throw new UncheckedIOException(file + ": the metrics could not be written", e);
     }
   }
 
   @Override
   public void close() {
     try {
-      out.close();
+      if (out != null) {
+        out.close();
+      }
     } catch (IOException e) {
-      throw new UncheckedIOException("the metrics file could not be written", e);
+      throw new UncheckedIOException(file + ": the metrics could not be written", e);
     }
   }
 }

@@ -52,8 +52,15 @@ public record TrainConfig(
   /** Dropout as the model's config has it. */
   public static final double MODEL_KEEP_PROB = -1;
 
+  /** Sixteen times the largest batch of the field, and few enough that their tokens are an int. */
+  private static final int MOST_IN_BATCH = 1 << 20;
+
   public TrainConfig {
-    require(batchSize >= 2, "--batch-size", batchSize, "at least 2, for in-batch negatives");
+    require(
+        batchSize >= 2 && batchSize <= MOST_IN_BATCH,
+        "--batch-size",
+        batchSize,
+        "2 to " + MOST_IN_BATCH);
     require(
         gradientAccumulation >= 1, "--gradient-accumulation", gradientAccumulation, "at least 1");
     require(epochs > 0 && epochs < 1e6, "--epochs", epochs, "above 0");

@@ -45,9 +45,12 @@ final class TrainStep implements AutoCloseable {
     this.hostLoss = Tensor.host(Kernels.accumulator(model.dtype()), 1);
   }
 
-  /** Makes sure that the workspace holds the largest batch of an epoch, which is known exactly. */
-  void reserve(long epoch) {
-    int tokens = sampler.maxTokens(epoch, 0, store.columns());
+  /**
+   * Makes sure that the workspace holds the largest of the first {@code batchCount} batches of an
+   * epoch, which is known exactly.
+   */
+  void reserve(long epoch, long batchCount) {
+    int tokens = sampler.maxTokens(epoch, batchCount, 0, store.columns());
     int sentences = groups.length * store.columns();
     long bytes = workspaceBytes(new BatchDimensions(tokens, sentences, views));
     if (workspace == null || workspace.byteSize() < bytes) {

@@ -38,8 +38,8 @@ public final class Trainer implements AutoCloseable {
   private final AdamW optimizer;
   private final LinearSchedule schedule;
   private final Checkpoint checkpoint;
-  private final List<TrainListener> listeners;
   private final Tensor hostNorm;
+  private List<TrainListener> listeners = List.of();
   private long sentences;
   private long tokens;
   private double seconds;
@@ -51,18 +51,13 @@ public final class Trainer implements AutoCloseable {
   /**
    * @param model trained in place; it stays the caller's
    * @param store the tokenised sentences, pairs or triples
-   * @param listeners told of every step
+   * @throws InputException where the store does not fill a batch and smaller ones are left out
    */
   public Trainer(
-      TrainConfig config,
-      SentenceModel model,
-      TokenStore store,
-      Checkpoint checkpoint,
-      List<TrainListener> listeners) {
+      TrainConfig config, SentenceModel model, TokenStore store, Checkpoint checkpoint) {
     this.config = config;
     this.model = model;
     this.checkpoint = checkpoint;
-    this.listeners = List.copyOf(listeners);
     this.sampler =
         new BatchSampler(
             store,
@@ -90,14 +85,19 @@ public final class Trainer implements AutoCloseable {
     return schedule.totalSteps();
   }
 
-  /** Trains to the end. */
-  public TrainSummary run() {
+  /**
+   * Trains to the end.
+   *
+   * @param told of every step and evaluation, and of the end
+   */
+  public TrainSummary run(List<TrainListener> told) {
+    listeners = List.copyOf(told);
     long stepsPerEpoch = config.stepsPerEpoch(sampler.batches());
     for (long step = 1; step <= totalSteps(); step++) {
       long epoch = (step - 1) / stepsPerEpoch;
       long stepInEpoch = (step - 1) % stepsPerEpoch;
       if (stepInEpoch == 0) {
-        batches.reserve(epoch);
+        batches.reserve(epoch, (totalSteps() - step + 1) * config.gradientAccumulation());
       }
       step(step, epoch, stepInEpoch, (step - epoch * stepsPerEpoch) / (double) stepsPerEpoch);
       if (evaluatesAfter(step)) {
@@ -143,10 +143,11 @@ public final class Trainer implements AutoCloseable {
       stepTokens += result.tokens();
     }
     loss = lossSum / (end - first);
-    requireFinite(step);
+    requireFinite(step, "loss", loss);
     double learningRate = schedule.learningRate(step);
     optimizer.update(learningRate);
     model.kernels().download(optimizer.norm(), hostNorm);
+    requireFinite(step, "gradient norm", hostNorm.get(0));
     double elapsed = (System.nanoTime() - start) * 1e-9;
     seconds += elapsed;
     sentences += stepSentences;
@@ -164,15 +165,12 @@ public final class Trainer implements AutoCloseable {
     listeners.forEach(listener -> listener.onStep(told));
   }
 
-  private void requireFinite(long step) {
-    if (!Double.isFinite(loss)) {
+  private void requireFinite(long step, String what, double value) {
+    if (!Double.isFinite(value)) {
+      String kept = bestStep > 0 ? " (the weights of step " + bestStep + " are kept)" : "";
       throw new InputException(
-          "the loss is "
-              + loss
-              + " at step "
-              + step
-              + ": the training diverged; lower --learning-rate or add --warmup-steps."
-              + (bestStep > 0 ? " The weights of step " + bestStep + " are kept." : ""));
+          "the %s is %s at step %d: the training diverged%s; lower --learning-rate or add --warmup-steps."
+              .formatted(what, value, step, kept));
     }
   }
 

@@ -50,11 +50,9 @@ public final class Training implements AutoCloseable {
       int evalMaxLength) {}
 
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
-  private final TrainConfig config;
   private final PreparedStore prepared;
-  private final SentenceModel model;
   private final SentenceEncoder encoder;
-  private final FolderCheckpoint checkpoint;
+  private final Trainer trainer;
 
   /**
    * Opens everything.
@@ -63,33 +61,33 @@ public final class Training implements AutoCloseable {
    * @throws InputException at any fault in the files or the settings
    */
   public Training(Files files, TrainConfig config, Kernels kernels) {
-    this.config = config;
     try {
       ModelFolderWriter.requireWritable(files.out());
       ModelFolder folder = open(ModelFolder.open(files.model()));
       Tokenizer tokenizer = Tokenizers.load(folder.tokenizerFolder());
       folder.requireVocabulary(tokenizer.vocabularySize());
-      requirePositions(folder, "--max-length", config.maxLength());
-      requirePositions(folder, "--eval-max-length", files.evalMaxLength());
+      folder.requireLength("--max-length", config.maxLength());
+      folder.requireLength("--eval-max-length", files.evalMaxLength());
       List<ScoredPairs> dev = StsTasks.read(files.dev());
-      this.prepared =
-          open(
-              TokenStores.prepare(
-                  files.train(), files.columns(), tokenizer, config.maxLength(), files.tokens()));
       EncoderConfig encoderConfig = folder.config();
       if (config.keepProb() != TrainConfig.MODEL_KEEP_PROB) {
         encoderConfig = encoderConfig.withKeepProb(config.keepProb(), config.keepProb());
       }
-      this.model =
+      SentenceModel model =
           open(
               SentenceModels.start(folder, encoderConfig, config.pooler(), kernels, config.seed()));
+      this.prepared =
+          open(
+              TokenStores.prepare(
+                  files.train(), files.columns(), tokenizer, config.maxLength(), files.tokens()));
       boolean headAfter = config.pooler() == Pooler.CLS && !config.mlpOnlyTrain();
       int maxLength = evalLength(files, folder);
       this.encoder = open(new SentenceEncoder(model, tokenizer, maxLength, headAfter));
       Pooler poolerAfter =
           config.pooler() == Pooler.CLS && !headAfter ? Pooler.CLS_BEFORE_POOLER : config.pooler();
-      this.checkpoint =
+      FolderCheckpoint checkpoint =
           new FolderCheckpoint(model, encoder, dev, folder, poolerAfter, maxLength, files.out());
+      this.trainer = open(new Trainer(config, model, prepared.store(), checkpoint));
     } catch (RuntimeException e) {
       close();
       throw e;
@@ -100,17 +98,6 @@ public final class Training implements AutoCloseable {
     int positions = folder.config().maxPositions();
     int own = Math.min(folder.maxLength().orElse(positions), positions);
     return files.evalMaxLength() > 0 ? files.evalMaxLength() : own;
-  }
-
-  private static void requirePositions(ModelFolder folder, String option, int length) {
-    int positions = folder.config().maxPositions();
-    if (length > positions) {
-      throw InputException.in(
-          folder.path(),
-          "config.json",
-          "the model has " + positions + " positions and " + option + " is " + length,
-          "choose a length of at most " + positions);
-    }
   }
 
   /** What preparing the sentences came to. */
@@ -125,9 +112,7 @@ public final class Training implements AutoCloseable {
 
   /** Trains to the end and keeps the best weights, or the last where there are no dev pairs. */
   public TrainSummary run(List<TrainListener> listeners) {
-    try (Trainer trainer = new Trainer(config, model, prepared.store(), checkpoint, listeners)) {
-      return trainer.run();
-    }
+    return trainer.run(listeners);
   }
 
   private <T extends AutoCloseable> T open(T resource) {

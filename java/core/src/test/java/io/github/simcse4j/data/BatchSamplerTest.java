@@ -120,9 +120,9 @@ class BatchSamplerTest {
       most[1] = Math.max(most[1], second);
       most[2] = Math.max(most[2], first + second);
     }
-    assertEquals(most[0], sampler.maxTokens(1, 0, 1));
-    assertEquals(most[1], sampler.maxTokens(1, 1, 1));
-    assertEquals(most[2], sampler.maxTokens(1, 0, 2));
+    assertEquals(most[0], sampler.maxTokens(1, sampler.batches(), 0, 1));
+    assertEquals(most[1], sampler.maxTokens(1, sampler.batches(), 1, 1));
+    assertEquals(most[2], sampler.maxTokens(1, sampler.batches(), 0, 2));
     assertTrue(most[2] <= store.mostTokens(20));
   }
 

@@ -99,7 +99,7 @@ class RowReadersTest {
           }
         };
     var expected = List.of(List.of("first"), List.of("second ä"), List.of(""), List.of("last"));
-    assertEquals(expected, rows(RowReaders.lines(drip, "standard input")));
+    assertEquals(expected, rows(RowReaders.lines(drip, "standard input", Columns.all())));
   }
 
   @Test

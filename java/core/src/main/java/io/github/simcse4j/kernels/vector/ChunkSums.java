@@ -32,8 +32,10 @@ final class ChunkSums {
   /** Adds the sums to one total for each vector. */
   void addTo(WorkerPool pool, long... totals) {
     int strips = Math.ceilDiv(length, STRIP);
+    int tasks = strips * vectors;
     pool.run(
-        strips * vectors,
+        tasks,
+        (long) chunks * vectors * length < RowChunks.SERIAL ? tasks : 1,
         (index, worker) -> {
           int vector = index / strips;
           int from = index % strips * STRIP;

@@ -39,6 +39,11 @@ record LogitBlocks(UnitRows rows, UnitRows columns, long left, long right, long 
     return Math.ceilDiv(rows.count(), taskRows());
   }
 
+  /** All tasks at once where the whole is too small to share. */
+  int grain(int tasks) {
+    return (long) rows.count() * columns.count() * rows.hidden() < VectorGemm.SERIAL ? tasks : 1;
+  }
+
   /** Columns of the block that starts at {@code column}. */
   int width(int column) {
     return Math.min(WIDTH, columns.count() - column);
@@ -50,6 +55,7 @@ record LogitBlocks(UnitRows rows, UnitRows columns, long left, long right, long 
     int rightTasks = Math.ceilDiv(columns.count(), WIDTH);
     pool.run(
         leftTasks + rightTasks,
+        grain(leftTasks + rightTasks),
         (index, worker) -> {
           long work = scratch.ofWorker(worker, Panels.ROWS_SCRATCH);
           if (index < leftTasks) {
@@ -106,8 +112,7 @@ record LogitBlocks(UnitRows rows, UnitRows columns, long left, long right, long 
     for (int c = 0; c < hidden; c += COLUMNS) {
       int width = Math.min(COLUMNS, hidden - c);
       TileWriter.Place place =
-          new TileWriter.Place(
-              block.row(), c, block.rows(), width, block.column() == 0, false);
+          new TileWriter.Place(block.row(), c, block.rows(), width, block.column() == 0, false);
       writer.compute(work, panel, depth, place, tile);
       panel = at(panel, Panels.size(depth, COLUMNS));
     }

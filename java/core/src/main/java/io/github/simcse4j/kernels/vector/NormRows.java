@@ -85,10 +85,7 @@ final class NormRows {
     }
   }
 
-  /**
-   * Adds a row's part of the gradients of gamma and beta, and returns nothing else; see {@link
-   * #gradient}.
-   */
+  /** Adds a row's part of the gradients of gamma and beta, with the names of {@link #gradient}. */
   static void parameterGradients(
       long dOut, long x, long mean, long rstd, long dGamma, long dBeta, int n) {
     float shift = get(mean);

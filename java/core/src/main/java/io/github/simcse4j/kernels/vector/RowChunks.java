@@ -9,6 +9,9 @@ final class RowChunks {
   /** Large enough that partial sums over a chunk are a small part of the traffic. */
   static final int ROWS = 32;
 
+  /** Numbers that one thread is through with before another is awake. */
+  static final int SERIAL = 1 << 14;
+
   /** One chunk's work on rows {@code first} (inclusive) to {@code end} (exclusive). */
   interface Body {
     void run(int first, int end, int chunk, int worker);
@@ -20,9 +23,16 @@ final class RowChunks {
     return Math.ceilDiv(rows, ROWS);
   }
 
-  static void run(WorkerPool pool, int rows, Body body) {
+  /**
+   * Runs the body on every chunk.
+   *
+   * @param columns numbers in a row, by which small work is told from large
+   */
+  static void run(WorkerPool pool, int rows, int columns, Body body) {
+    int chunks = count(rows);
     pool.run(
-        count(rows),
+        chunks,
+        (long) rows * columns < SERIAL ? chunks : 1,
         (chunk, worker) -> {
           int first = chunk * ROWS;
           body.run(first, Math.min(first + ROWS, rows), chunk, worker);

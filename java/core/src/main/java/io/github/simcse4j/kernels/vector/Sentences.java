@@ -34,7 +34,8 @@ final class Sentences {
       require(
           to > from && to <= tokens && to - from <= batch.maxLength(),
           operation,
-          "cuSeqlens of sentence %d runs from %d to %d, and a sentence has 1 to %d of %d tokens here",
+          "cuSeqlens of sentence %d runs from %d to %d, and a sentence has 1 to %d of %d tokens"
+              + " here",
           b,
           from,
           to,

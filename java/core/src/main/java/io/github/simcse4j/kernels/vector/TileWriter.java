@@ -10,9 +10,9 @@ import io.github.simcse4j.kernels.GemmEpilogue.Kind;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Computes the tiles of a matrix product and takes them to the result, through the epilogue. A whole tile
- * of a first block of K is written straight to the result, where the epilogue finds it in the first-level
- * cache; any other goes through scratch.
+ * Computes the tiles of a matrix product and takes them to the result, through the epilogue. A
+ * whole tile of a first block of K is written straight to the result, where the epilogue finds it
+ * in the first-level cache; any other goes through scratch.
  *
  * @param c the result
  * @param stride numbers from a row of the result to the next

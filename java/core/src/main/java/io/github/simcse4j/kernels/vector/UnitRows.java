@@ -34,6 +34,7 @@ record UnitRows(long vectors, long norms, int count, int hidden, long units) {
     RowChunks.run(
         pool,
         count,
+        hidden,
         (first, end, chunk, worker) -> {
           for (int row = first; row < end; row++) {
             long x = at(vectors, (long) row * hidden);
@@ -47,6 +48,7 @@ record UnitRows(long vectors, long norms, int count, int hidden, long units) {
     RowChunks.run(
         pool,
         count,
+        hidden,
         (first, end, chunk, worker) -> {
           for (int row = first; row < end; row++) {
             multiply(at(vectors, (long) row * hidden), inverseNorm(row), unit(row), hidden);

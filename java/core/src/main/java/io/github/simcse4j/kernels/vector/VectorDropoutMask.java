@@ -30,6 +30,7 @@ final class VectorDropoutMask {
     RowChunks.run(
         pool,
         batch.rows(),
+        channels,
         (first, end, chunk, worker) -> {
           long factors = scratch.ofWorker(worker, VectorPhilox.padded(channels));
           for (int row = first; row < end; row++) {

@@ -68,6 +68,7 @@ final class VectorEmbedding {
     RowChunks.run(
         pool,
         batch.tokens(),
+        hidden,
         (first, end, chunk, worker) -> {
           long factors = scratch.ofWorker(worker, 2L * padded);
           long row = at(factors, padded);
@@ -110,6 +111,7 @@ final class VectorEmbedding {
     RowChunks.run(
         pool,
         batch.tokens(),
+        hidden,
         (first, end, chunk, worker) -> {
           long factors = scratch.ofWorker(worker, 2L * padded);
           long row = at(factors, padded);

@@ -32,9 +32,9 @@ final class VectorGemm {
   private static final int PACK_PANELS = 8;
 
   /**
-   * Multiply-adds below which waking other threads costs more than it saves: some 5 microseconds.
+   * Multiply-adds below which waking other threads costs more than it saves: some 10 microseconds.
    */
-  private static final long SERIAL = 1 << 18;
+  static final long SERIAL = 1 << 19;
 
   private final WorkerPool pool;
   private final Scratch scratch;

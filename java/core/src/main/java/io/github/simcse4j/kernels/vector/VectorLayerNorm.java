@@ -43,6 +43,7 @@ final class VectorLayerNorm {
     RowChunks.run(
         pool,
         batch.rows(),
+        hidden,
         (first, end, chunk, worker) -> {
           long factors = scratch.ofWorker(worker, VectorPhilox.padded(hidden));
           for (int row = first; row < end; row++) {
@@ -69,6 +70,7 @@ final class VectorLayerNorm {
     RowChunks.run(
         pool,
         rows,
+        hidden,
         (first, end, chunk, worker) -> {
           for (int row = first; row < end; row++) {
             long offset = (long) row * hidden;
@@ -110,6 +112,7 @@ final class VectorLayerNorm {
     RowChunks.run(
         pool,
         batch.rows(),
+        hidden,
         (first, end, chunk, worker) -> {
           long factors = scratch.ofWorker(worker, VectorPhilox.padded(hidden));
           sums.clear(chunk);

@@ -14,8 +14,9 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
 /**
- * Elementary functions, of relative error below 1e-6. The coefficients are minimax fits of relative
- * error, found for this class.
+ * Elementary functions. The coefficients are minimax fits of relative error, found for this class.
+ * Measured relative error: exp and tanh below 2e-7, gelu below 1e-6 from -5 upwards and below 5e-6
+ * in the tail before it.
  *
  * <p>After some thirty vector operations in a loop, C2 inlines only what forces it to (its
  * NodeCountInliningCutoff), and a vector that goes to a method that is not inlined is boxed. So

@@ -111,7 +111,10 @@ final class VectorSimilaritySoftmax {
     if (losses.length < n) {
       losses = new double[n];
     }
-    pool.run(blocks.tasks(), (task, worker) -> forwardTask(call, blocks, task, worker));
+    pool.run(
+        blocks.tasks(),
+        blocks.grain(blocks.tasks()),
+        (task, worker) -> forwardTask(call, blocks, task, worker));
     double sum = 0;
     for (int i = 0; i < n; i++) {
       sum += losses[i];
@@ -177,6 +180,7 @@ final class VectorSimilaritySoftmax {
     long blockNumbers = (long) ROWS * WIDTH;
     pool.run(
         blocks.tasks(),
+        blocks.grain(blocks.tasks()),
         (task, worker) -> {
           long numbers = scratch.ofWorker(worker, blockNumbers + LogitBlocks.productScratch());
           int first = task * blocks.taskRows();

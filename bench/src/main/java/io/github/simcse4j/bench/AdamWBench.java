@@ -1,0 +1,62 @@
+package io.github.simcse4j.bench;
+
+import io.github.simcse4j.kernels.AdamWStep;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
+
+/** The optimiser. */
+@BenchmarkMode(Mode.Throughput)
+@OutputTimeUnit(TimeUnit.SECONDS)
+@Fork(1)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+@State(Scope.Benchmark)
+public class AdamWBench {
+
+  @Param({"4000000", "32000000"})
+  int elements;
+
+  private Tensor parameters;
+  private Tensor gradients;
+  private Tensor firstMoment;
+  private Tensor secondMoment;
+  private Tensor norm;
+  private final AdamWStep step = new AdamWStep(3, 1e-4, 0.9, 0.999, 1e-8, 0.01, 1);
+
+  @Setup(Level.Trial)
+  public void fill(KernelsState state) {
+    parameters = state.floats(elements);
+    gradients = state.floats(elements);
+    firstMoment = state.zeros(DType.F32, elements);
+    secondMoment = state.zeros(DType.F32, elements);
+    norm = state.floats(1);
+    state.kernels.gradientNorm(gradients, norm);
+  }
+
+  @Benchmark
+  public void gradientNorm(KernelsState state, Rate rate) {
+    state.kernels.gradientNorm(gradients, norm);
+    state.kernels.synchronize();
+    rate.bytes((double) Float.BYTES * elements, state.peak);
+  }
+
+  @Benchmark
+  public void adamw(KernelsState state, Rate rate) {
+    state.kernels.adamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+    state.kernels.synchronize();
+    rate.bytes(7.0 * Float.BYTES * elements, state.peak);
+  }
+}
