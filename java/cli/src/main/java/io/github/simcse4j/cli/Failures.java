@@ -17,9 +17,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * What a failure prints on standard error, and the exit code it ends in: one sentence and 2 for
- * what the user can mend, one sentence and 1 for a disk, a pipe
- * or memory that failed, a stack trace and 1
- * for a fault of the program.
+ * what the user can mend, one sentence and 1 for a disk, a pipe or memory that failed, a stack
+ * trace and 1 for a fault of the program.
  */
 final class Failures
     implements IExecutionStrategy, IParameterExceptionHandler, IExecutionExceptionHandler {

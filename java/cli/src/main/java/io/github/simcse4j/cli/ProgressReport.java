@@ -41,7 +41,13 @@ final class ProgressReport implements TrainListener, AutoCloseable {
     String rate = String.format(Locale.ROOT, "%,.0f sentences/s", step.sentencesPerSecond());
     String text =
         String.format(
-            Locale.ROOT, "%d/%d  loss %.4f  %s  %s", step.step(), step.totalSteps(), step.loss(), rate, left);
+            Locale.ROOT,
+            "%d/%d  loss %.4f  %s  %s",
+            step.step(),
+            step.totalSteps(),
+            step.loss(),
+            rate,
+            left);
     if (terminal) {
       draw(bar(share, LINE_WIDTH - text.length() - 3) + text);
     } else {

@@ -29,10 +29,10 @@ import picocli.CommandLine.Spec;
     description = "Trains a sentence encoder from a BERT model.",
     footer = {
       "",
-      "Recipe           batch  epochs  rate   length  temperature  eval steps  pooler",
-      "unsup-bert-base     64       1  3e-05      32         0.05         125  cls, in training",
-      "sup-bert-base      512       3  5e-05      32         0.05         125  cls",
-      "quickstart          64       2  1e-03      40         0.10          50  avg",
+      "Recipe           batch  epochs   rate  length  temperature  pooler",
+      "unsup-bert-base     64       1  3e-05      32         0.05  cls, in training",
+      "sup-bert-base      512       3  5e-05      32         0.05  cls",
+      "quickstart          64       2  1e-03      40         0.10  avg",
       "",
       "One column of text trains unsupervised SimCSE, two columns pairs, three columns pairs with a"
           + " hard negative. The model of the best dev score is written to --out, or the last one"
@@ -82,7 +82,8 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--tokens",
       paramLabel = "FILE",
-      description = "Arrow file for the tokenised sentences (default: one beside the first --train file).")
+      description =
+          "Arrow file for the tokenised sentences (default: one beside the first --train file).")
   private Path tokens;
 
   @Mixin private TrainOptions options;

@@ -24,7 +24,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whatever is wrong with what a user hands over: one sentence, exit code 2, nothing half-written. */
+/**
+ * Whatever is wrong with what a user hands over: one sentence, exit code 2, nothing half-written.
+ */
 final class BadInputTest {
 
   private static final String WEIGHTS = "model.safetensors";
@@ -148,7 +150,8 @@ final class BadInputTest {
     refusesText(folder.resolve("absent.txt"), "no such file");
     refusesText(model, "found a folder");
     refusesText(write("text.doc", "a\n"), "no known kind");
-    refusesText(write("bad.txt", "good\nb\u00ffd\n", StandardCharsets.ISO_8859_1), "line 2", "UTF-8");
+    refusesText(
+        write("bad.txt", "good\nb\u00ffd\n", StandardCharsets.ISO_8859_1), "line 2", "UTF-8");
     refusesText(write("empty.txt", "\n \n"), "no sentence");
     refusesText(write("bad.csv", "a,b\n\"c,d\n"), "line 2", "quote");
     refusesText(write("ragged.csv", "a,b\nc\n"), "line 2", "expected 2 cells");
@@ -202,7 +205,8 @@ final class BadInputTest {
     Object[] encode = {"--model", model, "--input", sandbox.text(), "--output"};
     Path vectors = folder.resolve("v.npy");
     for (String length : new String[] {"-5", "2", "65"}) {
-      refuses(() -> run("encode", encode, vectors, "--max-length", length), "--max-length", "3 to 64");
+      refuses(
+          () -> run("encode", encode, vectors, "--max-length", length), "--max-length", "3 to 64");
     }
     refuses(() -> run("encode", encode, vectors, "--column", "0,1"), "--column", "one column");
     refuses(() -> run("encode", encode, folder.resolve("v.bin")), "v.bin", ".npy");
@@ -242,8 +246,9 @@ final class BadInputTest {
     refuses(() -> run("eval", eval, "--spectrum", foreign), "foreign", "no plain file");
     Path foreignArrow = write("foreign.arrow", "mine");
     refuses(
-        () -> Sandbox.run(
-            "prepare", "--model", model, "--train", sandbox.text(), "--out", foreignArrow),
+        () ->
+            Sandbox.run(
+                "prepare", "--model", model, "--train", sandbox.text(), "--out", foreignArrow),
         "foreign.arrow",
         "no token store");
   }
@@ -262,8 +267,7 @@ final class BadInputTest {
   private void refusesText(Path text, String... words) {
     refuses(() -> Sandbox.train(model, text, folder.resolve("out")), words);
     Path out = folder.resolve("tokens.arrow");
-    refuses(
-        () -> Sandbox.run("prepare", "--model", model, "--train", text, "--out", out), words);
+    refuses(() -> Sandbox.run("prepare", "--model", model, "--train", text, "--out", out), words);
   }
 
   private void refusesPairs(String pairs, String... words) {
@@ -280,8 +284,7 @@ final class BadInputTest {
   }
 
   private CommandRun encode(Path from, Path output) {
-    return Sandbox.run(
-        "encode", "--model", from, "--input", sandbox.text(), "--output", output);
+    return Sandbox.run("encode", "--model", from, "--input", sandbox.text(), "--output", output);
   }
 
   private static CommandRun run(String command, Object[] fixed, Object... more) {

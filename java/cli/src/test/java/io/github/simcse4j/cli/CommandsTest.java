@@ -76,8 +76,7 @@ final class CommandsTest {
     assertEquals(step, lines.get(0).keySet());
     assertEquals(step, lines.get(2).keySet());
     assertEquals(2.0, lines.get(2).get("step"));
-    assertEquals(
-        Set.of("event", "step", "spearman", "best", "seconds"), lines.get(1).keySet());
+    assertEquals(Set.of("event", "step", "spearman", "best", "seconds"), lines.get(1).keySet());
     Map<String, Object> summary = lines.getLast();
     assertEquals(8.0, summary.get("sentences"));
     double seconds = (Double) summary.get("seconds");
@@ -105,7 +104,8 @@ final class CommandsTest {
     Path lines = folder.resolve("lines.jsonl.gz");
     try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(lines))) {
       for (String sentence : s) {
-        out.write("{\"id\":1,\"text\":\"%s\"}\n".formatted(sentence).getBytes(StandardCharsets.UTF_8));
+        out.write(
+            "{\"id\":1,\"text\":\"%s\"}\n".formatted(sentence).getBytes(StandardCharsets.UTF_8));
       }
     }
     Path tokens = folder.resolve("tokens.arrow");
@@ -113,7 +113,8 @@ final class CommandsTest {
     assertTrue(train(pairs).err().contains("groups of 2"));
     assertTrue(train(triples, "--hard-negative-weight", 1).err().contains("groups of 3"));
     assertTrue(train(triples, "--columns", "sent0,sent1").err().contains("groups of 2"));
-    assertTrue(train(lines, "--columns", "text").err().contains("tokenised " + SENTENCES + " sentences"));
+    assertTrue(
+        train(lines, "--columns", "text").err().contains("tokenised " + SENTENCES + " sentences"));
     assertTrue(train(tokens).err().contains("re-used " + SENTENCES + " sentences"));
   }
 
@@ -281,11 +282,10 @@ final class CommandsTest {
 
   private static String rows(List<String> sentences, int width, String separator) {
     return IntStream.range(0, sentences.size() / width)
-        .mapToObj(
-            row ->
-                sentences.subList(row * width, (row + 1) * width).stream()
-                    .map(cell -> separator.equals(",") ? '"' + cell + '"' : cell)
-                    .collect(Collectors.joining(separator)))
+        .mapToObj(row ->
+            sentences.subList(row * width, (row + 1) * width).stream()
+                .map(cell -> separator.equals(",") ? '"' + cell + '"' : cell)
+                .collect(Collectors.joining(separator)))
         .collect(Collectors.joining("\n"));
   }
 

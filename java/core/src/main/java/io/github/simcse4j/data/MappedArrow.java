@@ -386,7 +386,8 @@ final class MappedArrow implements AutoCloseable {
 
   /** The fault of a file that contradicts itself. */
   InputException damaged(String where, Exception cause) {
-    String problem = "the Arrow data is damaged: " + cause.getMessage();
+    String detail = cause.getMessage() == null ? "" : ": " + cause.getMessage();
+    String problem = "the Arrow data is damaged" + detail;
     var fault = InputException.in(file, where, problem, "write or copy the file again");
     fault.initCause(cause);
     return fault;

@@ -79,7 +79,8 @@ public final class SentenceEncoder implements AutoCloseable {
    * @param pooler instead of the folder's own, or null; a folder that names none is pooled by
    *     {@code avg}, as sentence-transformers does
    * @param maxLength instead of the folder's own, or 0
-   * @throws InputException at any fault in the folder, and where the model has not so many positions
+   * @throws InputException at any fault in the folder, and where the model has not so many
+   *     positions
    */
   public static SentenceEncoder load(Path folder, Pooler pooler, int maxLength, Kernels kernels) {
     try (ModelFolder opened = ModelFolder.open(folder)) {

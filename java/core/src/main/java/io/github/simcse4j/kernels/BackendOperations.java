@@ -4,8 +4,8 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.tensor.Tensor;
 
 /**
- * What a backend writes: each operation of {@link Kernels} under its name there, with arguments whose
- * shapes and types were checked. What they mean is said there.
+ * What a backend writes: each operation of {@link Kernels} under its name there, with arguments
+ * whose shapes and types were checked. What they mean is said there.
  */
 abstract class BackendOperations {
 

@@ -12,9 +12,8 @@ import io.github.simcse4j.tensor.Tensor;
 
 /**
  * The contract of a compute backend: a small set of named operations on tensors. Every operation is
- * one public method that checks its arguments and one protected method of {@link BackendOperations} that a
- * backend writes.
- * Nothing above this package knows which backend runs.
+ * one public method that checks its arguments and one protected method of {@link BackendOperations}
+ * that a backend writes. Nothing above this package knows which backend runs.
  *
  * <p>Letters: B sentences, T tokens, R = views * T rows (see {@link PackedBatch}), H hidden, A
  * heads, D = H / A head size, F feed-forward, V vocabulary, N queries, M keys. Tensors are

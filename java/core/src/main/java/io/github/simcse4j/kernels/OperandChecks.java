@@ -41,8 +41,7 @@ final class OperandChecks {
     shape(op, "tables.type", tables.type(), dtype, types, hidden);
   }
 
-  static void gradients(
-      String op, EmbeddingTables tables, EmbeddingTables dTables, DType dtype) {
+  static void gradients(String op, EmbeddingTables tables, EmbeddingTables dTables, DType dtype) {
     shape(op, "dTables.word", dTables.word(), dtype, tables.word().shape().extents());
     shape(op, "dTables.position", dTables.position(), dtype, tables.position().shape().extents());
     shape(op, "dTables.type", dTables.type(), dtype, tables.type().shape().extents());

@@ -44,7 +44,9 @@ final class EncoderActivations {
   /** d(narrowHidden) (E, H), or null. */
   final Tensor dNarrowHidden;
 
-  /** d(qkv) (R, 3 H), or null; it lies in {@code wide}, which is done with by then, where it fits. */
+  /**
+   * d(qkv) (R, 3 H), or null; it lies in {@code wide}, which is done with by then, where it fits.
+   */
   final Tensor dQkv;
 
   /** The numbers 0..B (B + 1). */

@@ -62,7 +62,9 @@ public final class ModelWeights {
     return floats;
   }
 
-  /** Gives back the physical memory of what was read; it is read from the file again when needed. */
+  /**
+   * Gives back the physical memory of what was read; it is read from the file again when needed.
+   */
   void unload() {
     for (Safetensors.Entry entry : entries.values()) {
       if (entry.data().isMapped()) {

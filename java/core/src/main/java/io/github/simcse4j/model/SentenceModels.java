@@ -68,7 +68,8 @@ public final class SentenceModels {
       if (pooler == Pooler.CLS) {
         loadHead(model, folder, seed, freshHead);
       }
-      // The model has its copy: without this both would take up memory for as long as the folder is open.
+      // The model has its copy: without this both would take up memory for as long as the folder is
+      // open.
       folder.weights().unload();
       return model;
     } catch (RuntimeException e) {
@@ -106,8 +107,8 @@ public final class SentenceModels {
   }
 
   /**
-   * All parameters in host memory under their Hugging Face names; the model's own memory where it lies
-   * on the host.
+   * All parameters in host memory under their Hugging Face names; the model's own memory where it
+   * lies on the host.
    */
   public static List<NamedTensor> tensors(SentenceModel model) {
     Tensor host = model.parameters();

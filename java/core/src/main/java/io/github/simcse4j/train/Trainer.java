@@ -53,8 +53,7 @@ public final class Trainer implements AutoCloseable {
    * @param store the tokenised sentences, pairs or triples
    * @throws InputException where the store does not fill a batch and smaller ones are left out
    */
-  public Trainer(
-      TrainConfig config, SentenceModel model, TokenStore store, Checkpoint checkpoint) {
+  public Trainer(TrainConfig config, SentenceModel model, TokenStore store, Checkpoint checkpoint) {
     this.config = config;
     this.model = model;
     this.checkpoint = checkpoint;

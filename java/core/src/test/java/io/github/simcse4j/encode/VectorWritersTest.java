@@ -3,7 +3,6 @@ package io.github.simcse4j.encode;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -152,9 +151,10 @@ class VectorWritersTest {
   @Test
   void aFolderThatIsAFileIsNamed() throws IOException {
     Path blocked = Files.writeString(folder.resolve("file"), "x").resolve("v.npy");
-    InputException fault =
-        assertThrows(InputException.class, () -> VectorWriters.open(blocked, 2, true));
-    assertInstanceOf(IOException.class, fault.getCause());
+    String message =
+        assertThrows(InputException.class, () -> VectorWriters.open(blocked, 2, true)).getMessage();
+    assertTrue(message.startsWith(blocked.toString()), message);
+    assertTrue(message.contains(blocked.getParent() + " is no folder"), message);
   }
 
   private static void assertNothingIn(Path folder) throws IOException {

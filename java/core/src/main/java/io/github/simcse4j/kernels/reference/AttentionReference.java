@@ -40,20 +40,18 @@ final class AttentionReference {
   void forward(Tensor out, Tensor lse) {
     double[] result = new double[qkv.length / 3];
     double[] logSums = new double[result.length / headSize];
-    forEachQuery(
-        (firstRow, query, head, keep) -> {
-          int row = firstRow + query;
-          double[] score = scores(firstRow, query, head, keep.length);
-          double logSum = Values.logSumExp(score, 0, score.length);
-          logSums[row * heads + head] = logSum;
-          for (int j = 0; j < score.length; j++) {
-            double weight = keep[j] * Math.exp(score[j] - logSum);
-            for (int d = 0; d < headSize; d++) {
-              result[row * hidden + head * headSize + d] +=
-                  weight * qkv[value(firstRow + j, head) + d];
-            }
-          }
-        });
+    forEachQuery((firstRow, query, head, keep) -> {
+      int row = firstRow + query;
+      double[] score = scores(firstRow, query, head, keep.length);
+      double logSum = Values.logSumExp(score, 0, score.length);
+      logSums[row * heads + head] = logSum;
+      for (int j = 0; j < score.length; j++) {
+        double weight = keep[j] * Math.exp(score[j] - logSum);
+        for (int d = 0; d < headSize; d++) {
+          result[row * hidden + head * headSize + d] += weight * qkv[value(firstRow + j, head) + d];
+        }
+      }
+    });
     Values.store(result, out);
     if (lse != null) {
       Values.store(logSums, lse);
@@ -65,25 +63,24 @@ final class AttentionReference {
     double[] logSums = Values.of(lse);
     double[] upstream = Values.of(dOut);
     double[] gradient = new double[qkv.length];
-    forEachQuery(
-        (firstRow, query, head, keep) -> {
-          int row = firstRow + query;
-          int channel = row * hidden + head * headSize;
-          double[] score = scores(firstRow, query, head, keep.length);
-          double delta = Values.dot(upstream, channel, result, channel, headSize);
-          for (int j = 0; j < score.length; j++) {
-            int key = key(firstRow + j, head);
-            int value = value(firstRow + j, head);
-            double weight = Math.exp(score[j] - logSums[row * heads + head]);
-            double dWeight = keep[j] * Values.dot(upstream, channel, qkv, value, headSize);
-            double dScore = weight * (dWeight - delta) / Math.sqrt(headSize);
-            for (int d = 0; d < headSize; d++) {
-              gradient[query(row, head) + d] += dScore * qkv[key + d];
-              gradient[key + d] += dScore * qkv[query(row, head) + d];
-              gradient[value + d] += weight * keep[j] * upstream[channel + d];
-            }
-          }
-        });
+    forEachQuery((firstRow, query, head, keep) -> {
+      int row = firstRow + query;
+      int channel = row * hidden + head * headSize;
+      double[] score = scores(firstRow, query, head, keep.length);
+      double delta = Values.dot(upstream, channel, result, channel, headSize);
+      for (int j = 0; j < score.length; j++) {
+        int key = key(firstRow + j, head);
+        int value = value(firstRow + j, head);
+        double weight = Math.exp(score[j] - logSums[row * heads + head]);
+        double dWeight = keep[j] * Values.dot(upstream, channel, qkv, value, headSize);
+        double dScore = weight * (dWeight - delta) / Math.sqrt(headSize);
+        for (int d = 0; d < headSize; d++) {
+          gradient[query(row, head) + d] += dScore * qkv[key + d];
+          gradient[key + d] += dScore * qkv[query(row, head) + d];
+          gradient[value + d] += weight * keep[j] * upstream[channel + d];
+        }
+      }
+    });
     Values.store(gradient, dQkv);
   }
 
