@@ -71,7 +71,7 @@ final class Encoder {
         config.heads(),
         kept.qkv(),
         attention(key, Dropout.attentionSite(l)),
-        kept.context(),
+        a.context,
         kept.lse());
 
     PackedBatch rows = batch;
@@ -79,7 +79,7 @@ final class Encoder {
     if (a.narrow(l)) {
       rows = batch.firstTokens(a.counting);
       output = a.narrowHidden;
-      firstTokens(batch, kept.context(), kept.narrowContext());
+      firstTokens(batch, a.context, kept.narrowContext());
       firstTokens(batch, input, output);
       input = output;
     }
@@ -215,6 +215,8 @@ final class Encoder {
     boolean narrow = a.narrow(l);
     Tensor dOutput = narrow ? a.dNarrowHidden : a.dHidden;
     Tensor dProjection = kept.attentionSum();
+    Dropout dropout = attention(key, Dropout.attentionSite(l));
+    kernels.attentionForward(batch, config.heads(), kept.qkv(), dropout, a.context, kept.lse());
     kernels.dropoutResidualLayerNormBackward(
         narrow ? batch.firstTokens(a.counting) : batch,
         dOutput,
@@ -244,14 +246,7 @@ final class Encoder {
       kernels.poolingBackward(batch, PoolingMode.CLS, dOutput, 1f, null, a.dHidden);
     }
     kernels.attentionBackward(
-        batch,
-        config.heads(),
-        kept.qkv(),
-        kept.context(),
-        kept.lse(),
-        dContext,
-        attention(key, Dropout.attentionSite(l)),
-        a.dQkv);
+        batch, config.heads(), kept.qkv(), a.context, kept.lse(), dContext, dropout, a.dQkv);
     kernels.columnSum(a.dQkv, gradients.qkvBias());
     Tensor input = layerInput(l, parameters, a);
     kernels.gemm(true, false, a.dQkv, input, gradients.qkvWeight(), GemmEpilogue.ACCUMULATE);

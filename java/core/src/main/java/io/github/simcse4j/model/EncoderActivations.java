@@ -35,6 +35,9 @@ final class EncoderActivations {
   /** The running hidden state of a narrow layer (E, H), or null. */
   final Tensor narrowHidden;
 
+  /** Attention's result (R, H), computed again layer by layer in the backward pass. */
+  final Tensor context;
+
   /** The GELU's output, and the gradients of that size (R, F). */
   final Tensor wide;
 
@@ -73,6 +76,7 @@ final class EncoderActivations {
     this.embedded = training ? workspace.tensor(dtype, rows, h) : hidden;
     this.embeddingStatistics = statistics(workspace, dtype, dimensions.tokens());
     this.narrowHidden = narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
+    this.context = workspace.tensor(dtype, rows, h);
     this.wide = workspace.tensor(dtype, rows, config.intermediateSize());
     this.dHidden = training ? workspace.tensor(dtype, rows, h) : null;
     this.dNarrowHidden = training && narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
@@ -94,11 +98,9 @@ final class EncoderActivations {
     int rows = dimensions.rows();
     int outputRows = narrow ? dimensions.embeddings() : rows;
     long h = config.hiddenSize();
-    Tensor context = workspace.tensor(dtype, rows, h);
     return new LayerActivations(
         outputRows,
         workspace.tensor(dtype, rows, 3 * h),
-        context,
         training ? workspace.tensor(Kernels.accumulator(dtype), rows, config.heads()) : null,
         narrow ? workspace.tensor(dtype, outputRows, h) : context,
         workspace.tensor(dtype, outputRows, h),
@@ -138,9 +140,8 @@ final class EncoderActivations {
     return new LayerActivations(
         rows,
         shared.qkv(),
-        shared.context(),
         null,
-        shared.qkv().slice(0, rows, shared.context().extent(1)),
+        shared.qkv().slice(0, rows, context.extent(1)),
         shared.attentionSum().rows(0, rows),
         firstRows(shared.attentionStatistics(), rows),
         null,

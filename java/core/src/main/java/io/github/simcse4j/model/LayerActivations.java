@@ -4,14 +4,13 @@ import io.github.simcse4j.kernels.RowStatistics;
 import io.github.simcse4j.tensor.Tensor;
 
 /**
- * What one layer keeps for its backward pass: 10 H numbers a row instead of the 16 H it computes.
- * Layer outputs and the GELU are computed again from these, to the same bits.
+ * What one layer keeps for its backward pass: 9 H numbers a row instead of the 16 H it computes.
+ * Attention, layer outputs and the GELU are computed again from these, to the same bits.
  *
  * @param rows how many rows the second half of the layer has
  * @param qkv (R, 3 H)
- * @param context attention's result (R, H)
  * @param lse (R, A); null without a backward pass
- * @param narrowContext the rows of {@code context} that the second half works on (rows, H)
+ * @param narrowContext attention's result in the rows that the second half works on (rows, H)
  * @param attentionSum input of the first layer norm (rows, H)
  * @param attentionStatistics of {@code attentionSum}
  * @param preActivation input of the GELU (rows, F); null without a backward pass
@@ -21,7 +20,6 @@ import io.github.simcse4j.tensor.Tensor;
 record LayerActivations(
     int rows,
     Tensor qkv,
-    Tensor context,
     Tensor lse,
     Tensor narrowContext,
     Tensor attentionSum,

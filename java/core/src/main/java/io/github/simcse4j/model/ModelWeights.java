@@ -63,14 +63,14 @@ public final class ModelWeights {
   }
 
   /**
-   * Gives back the physical memory of what was read; it is read from the file again when needed.
+   * Gives back the physical memory of a tensor that was read; it is read from the file again when
+   * needed.
    */
-  void unload() {
-    for (Safetensors.Entry entry : entries.values()) {
-      if (entry.data().isMapped()) {
-        entry.data().unload();
-      }
-    }
+  void unload(String name) {
+    find(name)
+        .map(Safetensors.Entry::data)
+        .filter(MemorySegment::isMapped)
+        .ifPresent(MemorySegment::unload);
   }
 
   /** Does what {@link #floats} does, but for the elements: those are not read. */

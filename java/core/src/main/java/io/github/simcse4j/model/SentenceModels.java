@@ -63,14 +63,13 @@ public final class SentenceModels {
         if (!entry.name().startsWith(ParameterLayout.HEAD)) {
           MemorySegment floats = folder.weights().floats(entry.name(), entry.shape());
           set(model, entry, Tensor.over(floats, DType.F32, entry.shape().extents()));
+          // The model has its copy; both would take up memory for as long as the folder is open.
+          folder.weights().unload(entry.name());
         }
       }
       if (pooler == Pooler.CLS) {
         loadHead(model, folder, seed, freshHead);
       }
-      // The model has its copy: without this both would take up memory for as long as the folder is
-      // open.
-      folder.weights().unload();
       return model;
     } catch (RuntimeException e) {
       model.close();
