@@ -36,7 +36,8 @@ public final class SentenceEncoder implements AutoCloseable {
   private final int maxLength;
   private final boolean head;
   private final TokenBatch batch;
-  private final Workspace workspace;
+  private final BatchDimensions largest;
+  private Workspace workspace;
   private final Tensor vectors;
   private final boolean normalizes;
   private final boolean ownsModel;
@@ -67,8 +68,7 @@ public final class SentenceEncoder implements AutoCloseable {
     // A sentence has at least the two special tokens.
     int sentences = Math.max(1, tokens / 2);
     this.batch = new TokenBatch(sentences, tokens);
-    long bytes = model.workspaceBytes(new BatchDimensions(tokens, sentences, 1), false);
-    this.workspace = new Workspace(model.kernels().allocate(bytes));
+    this.largest = new BatchDimensions(tokens, sentences, 1);
     this.vectors = Tensor.host(DType.F32, sentences, model.dimension());
   }
 
@@ -149,6 +149,11 @@ public final class SentenceEncoder implements AutoCloseable {
     if (count == 0) {
       return done;
     }
+    if (workspace == null) {
+      // Not before it is used: a training without evaluation never needs it.
+      long bytes = model.workspaceBytes(largest, false);
+      workspace = new Workspace(model.kernels().allocate(bytes));
+    }
     long mark = workspace.mark();
     ForwardPass pass = model.forward(batch.packed(), null, false, head, workspace);
     Tensor host = vectors.rows(0, count);
@@ -174,7 +179,9 @@ public final class SentenceEncoder implements AutoCloseable {
   @Override
   public void close() {
     batch.close();
-    workspace.close();
+    if (workspace != null) {
+      workspace.close();
+    }
     vectors.memory().close();
     if (ownsModel) {
       model.close();
