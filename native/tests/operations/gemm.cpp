@@ -1,0 +1,143 @@
+// gemm: C = epilogue(op(A) op(B)) for every transposition, epilogue and type of C.
+#include <cmath>
+
+#include "harness.hpp"
+
+namespace simcse_test {
+namespace {
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+struct Product {
+  Type type;
+  Type c_type;
+  bool transpose_a;
+  bool transpose_b;
+  simcse_epilogue epilogue;
+  bool keeps_pre_activation;
+  bool residual_is_c;
+  Shape shape;
+};
+
+struct Result {
+  Numbers c;
+  Numbers pre_activation;
+};
+
+template <typename Real> Real gelu(Real x) { return x * Real(0.5) * (1 + std::erf(x * Real(M_SQRT1_2))); }
+
+// `other` is the residual, or what C held.
+template <typename Real>
+Result reference(const Product &p, const Numbers &a, const Numbers &b, const Numbers &bias, const Numbers &other) {
+  const int64_t m = p.shape.m, n = p.shape.n, k = p.shape.k;
+  std::vector<Real> left(a.begin(), a.end()), right(b.begin(), b.end()), row(static_cast<std::size_t>(n));
+  Result result;
+  for (int64_t i = 0; i < m; i++) {
+    std::fill(row.begin(), row.end(), Real(0));
+    for (int64_t l = 0; l < k; l++) {
+      Real x = left[p.transpose_a ? l * m + i : i * k + l];
+      for (int64_t j = 0; j < n; j++) row[j] += x * right[p.transpose_b ? j * k + l : l * n + j];
+    }
+    for (int64_t j = 0; j < n; j++) {
+      Real sum = row[j] + (bias.empty() ? Real(0) : static_cast<Real>(bias[j]));
+      Real old = other.empty() ? Real(0) : static_cast<Real>(other[i * n + j]);
+      Real value = sum + old;
+      if (p.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) value = gelu(sum);
+      if (p.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) value = std::tanh(sum);
+      result.c.push_back(value);
+      if (p.keeps_pre_activation) result.pre_activation.push_back(sum);
+    }
+  }
+  return result;
+}
+
+void check(Suite &suite, const Product &p) {
+  static const char *const kNames[] = {"store", "accumulate", "bias", "bias_gelu", "bias_tanh", "bias_residual"};
+  const int64_t m = p.shape.m, n = p.shape.n, k = p.shape.k;
+  Case c(suite, format("gemm %s, C %s, m %d n %d k %d, %s%s%s%s%s", name(p.type), name(p.c_type), static_cast<int>(m),
+                       static_cast<int>(n), static_cast<int>(k), p.transpose_a ? "A transposed, " : "",
+                       p.transpose_b ? "B transposed, " : "", kNames[p.epilogue],
+                       p.keeps_pre_activation ? ", keeps pre_activation" : "",
+                       p.residual_is_c ? ", residual is C" : ""));
+  bool adds_bias = p.epilogue >= SIMCSE_EPILOGUE_BIAS;
+  bool adds_residual = p.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  double size = 1 / std::sqrt(static_cast<double>(k));
+  Numbers a = c.random.normals(p.type, m * k), b = c.random.normals(p.type, k * n, 0, size);
+  Numbers bias = adds_bias ? c.random.normals(Type::kF32, n) : Numbers();
+  bool reads_c = p.epilogue == SIMCSE_EPILOGUE_ACCUMULATE || p.residual_is_c;
+  Numbers other = reads_c || adds_residual ? c.random.normals(p.c_type, m * n) : Numbers();
+
+  Operand &in_a = c.input("a", p.type, a);
+  Operand &in_b = c.input("b", p.type, b);
+  Operand &out = reads_c ? c.updated("c", p.c_type, other) : c.output("c", p.c_type, m * n);
+  Operand *in_bias = adds_bias ? &c.input("bias", Type::kF32, bias) : nullptr;
+  Operand *kept = p.keeps_pre_activation ? &c.output("pre_activation", p.type, m * n) : nullptr;
+  Operand *residual = !adds_residual ? nullptr : p.residual_is_c ? &out : &c.input("residual", p.c_type, other);
+  c.run([&](const simcse_api &api, simcse_device *device) {
+    simcse_gemm g = {};
+    g.dtype = dtype(p.type);
+    g.c_dtype = dtype(p.c_type);
+    g.transpose_a = p.transpose_a;
+    g.transpose_b = p.transpose_b;
+    g.epilogue = p.epilogue;
+    g.m = m;
+    g.n = n;
+    g.k = k;
+    g.a = in_a;
+    g.b = in_b;
+    g.c = out;
+    if (in_bias != nullptr) g.bias = *in_bias;
+    if (kept != nullptr) g.pre_activation = *kept;
+    if (residual != nullptr) g.residual = *residual;
+    return api.gemm(device, nullptr, c.arguments(g));
+  });
+  Result want = reference<double>(p, a, b, bias, other);
+  Result plain = reference<float>(p, a, b, bias, other);
+  // What is added up has size 1, and may cancel.
+  c.expect(out, want.c, plain.c, 1);
+  if (kept != nullptr) c.expect(*kept, want.pre_activation, plain.pre_activation, 1);
+}
+
+void check_epilogues(Suite &suite, Type type, Type c_type, bool transpose_a, bool transpose_b, Shape shape) {
+  for (simcse_epilogue epilogue = SIMCSE_EPILOGUE_STORE; epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; epilogue++) {
+    Product p = {type, c_type, transpose_a, transpose_b, epilogue, false, false, shape};
+    check(suite, p);
+    p.keeps_pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU;
+    p.residual_is_c = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+    if (p.keeps_pre_activation || p.residual_is_c) check(suite, p);
+  }
+}
+
+}  // namespace
+
+void test_gemm(Suite &suite) {
+  static const Shape kShapes[] = {
+      {1, 1, 1},     {1, 1, 7},    {1, 17, 1},    {5, 1, 3},      {2, 3, 2},       {7, 5, 9},      {16, 16, 16},
+      {15, 33, 31},  {17, 31, 33}, {31, 32, 33},  {32, 33, 31},   {33, 31, 32},    {32, 32, 32},   {1, 130, 64},
+      {64, 1, 65},   {63, 64, 1},  {65, 63, 2},   {6, 48, 127},   {13, 47, 129},   {129, 97, 66},  {96, 192, 64},
+      {3, 1030, 10}, {1027, 2, 5}, {4, 18, 2111}, {37, 70, 1025}, {130, 257, 300}, {257, 66, 520}, {2, 2, 4099},
+  };
+  int turn = 0;
+  for (const Shape &shape : kShapes) {
+    for (int transposed = 0; transposed < 4; transposed++) {
+      for (int types = 0; types < 3; types++) {
+        Type type = types == 0 ? Type::kF32 : Type::kBf16;
+        Type c_type = types == 1 ? Type::kBf16 : Type::kF32;
+        simcse_epilogue epilogue = turn++ % 6;
+        check(suite, {type, c_type, transposed % 2 == 1, transposed / 2 == 1, epilogue,
+                      epilogue == SIMCSE_EPILOGUE_BIAS_GELU, false, shape});
+      }
+    }
+  }
+  for (const Shape &shape : {Shape{1, 1, 1}, Shape{33, 31, 32}, Shape{21, 50, 77}}) {
+    for (int types = 0; types < 3; types++) {
+      Type type = types == 0 ? Type::kF32 : Type::kBf16;
+      Type c_type = types == 1 ? Type::kBf16 : Type::kF32;
+      for (bool transpose_b : {false, true}) check_epilogues(suite, type, c_type, false, transpose_b, shape);
+    }
+  }
+}
+
+}  // namespace simcse_test
