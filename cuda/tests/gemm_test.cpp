@@ -1,0 +1,142 @@
+// gemm and the activations behind it, against plain loops.
+#include "../gemm.hpp"
+
+#include "../activation.hpp"
+#include "check.hpp"
+
+namespace simcse::cuda::tests {
+
+namespace {
+
+double gelu_of(double x) { return x / 2 * std::erfc(-x * std::sqrt(0.5)); }
+
+// C and P + bias as doubles.
+struct Product {
+  std::vector<double> c, pre_activation;
+};
+
+template <typename T>
+Product reference(const simcse_gemm &g, const Array<T> &a, const Array<T> &b, const std::vector<double> &bias,
+                  const std::vector<double> &other) {
+  Product result;
+  for (int64_t i = 0; i < g.m; i++) {
+    for (int64_t j = 0; j < g.n; j++) {
+      double x = 0;
+      for (int64_t k = 0; k < g.k; k++) {
+        x += value_of(a[g.transpose_a ? k * g.m + i : i * g.k + k]) *
+             value_of(b[g.transpose_b ? j * g.k + k : k * g.n + j]);
+      }
+      if (!bias.empty()) x += bias[static_cast<std::size_t>(j)];
+      if (!other.empty()) x += other[static_cast<std::size_t>(i * g.n + j)];
+      result.pre_activation.push_back(x);
+      if (g.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) x = gelu_of(x);
+      if (g.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) x = std::tanh(x);
+      result.c.push_back(x);
+    }
+  }
+  return result;
+}
+
+template <typename T, typename C>
+void check_product(Random &random, int64_t m, int64_t n, int64_t k, int transposed, simcse_epilogue epilogue,
+                   int offset) {
+  Array<T> a(m * k, offset), b(k * n, offset), pre(m * n, offset);
+  Array<C> c(m * n, offset), first(m * n, offset);
+  Array<float> bias(n);
+  a.fill(random);
+  b.fill(random);
+  bias.fill(random);
+  const bool adds_bias = epilogue >= SIMCSE_EPILOGUE_BIAS;
+  const bool accumulates = epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
+  const bool adds_residual = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  Array<C> other(m * n);
+  other.fill(random);
+  simcse_gemm g = {};
+  g.struct_size = sizeof g;
+  g.dtype = sizeof(T) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  g.c_dtype = sizeof(C) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  g.transpose_a = transposed % 2;
+  g.transpose_b = transposed / 2;
+  g.epilogue = epilogue;
+  g.m = m;
+  g.n = n;
+  g.k = k;
+  g.a = a.data();
+  g.b = b.data();
+  g.c = c.data();
+  g.bias = adds_bias ? bias.data() : nullptr;
+  g.pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
+  g.residual = adds_residual ? c.data() : nullptr;
+  const bool reads = accumulates || adds_residual;
+  const Product want = reference(g, a, b, adds_bias ? bias.values() : std::vector<double>(),
+                                 reads ? other.values() : std::vector<double>());
+  each_seed(2, [&](int seed) {
+    if (reads) {
+      c.copy(other);
+    } else {
+      std::memset(c.data(), 0xff, static_cast<std::size_t>(m * n) * sizeof(C));
+    }
+    RUN(gemm({}, g));
+    check_near("c", c, want.c, rounded<C>(want.c));
+    if (g.pre_activation != nullptr) {
+      check_near("pre_activation", pre, want.pre_activation, rounded<T>(want.pre_activation));
+    }
+    if (seed == 1) first.copy(c);
+    CHECK(c.same_bits(first), "other bits under another seed");
+  });
+}
+
+SIMCSE_TEST(gemm_against_loops) {
+  Random random(11);
+  const int64_t shapes[][3] = {{1, 1, 1}, {5, 3, 2}, {31, 33, 32}, {64, 64, 64}, {65, 72, 40}, {8, 136, 129}};
+  int turn = 0;
+  for (const auto &s : shapes) {
+    for (int transposed = 0; transposed < 4; transposed++) {
+      const simcse_epilogue epilogue = turn++ % 6;
+      const int offset = turn % 3 == 0;
+      check_product<float, float>(random, s[0], s[1], s[2], transposed, epilogue, offset);
+      check_product<bf16, bf16>(random, s[0], s[1], s[2], transposed, epilogue, offset);
+      check_product<bf16, float>(random, s[0], s[1], s[2], transposed, (epilogue + 1) % 6, offset);
+    }
+  }
+}
+
+template <typename From, typename To>
+void check_activations(Random &random, int64_t count, int offset) {
+  Array<From> from(count, offset);
+  Array<To> to(count, offset);
+  from.fill(random, 6);
+  const simcse_dtype from_dtype = sizeof(From) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  const simcse_dtype to_dtype = sizeof(To) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  std::vector<double> curved, flat;
+  for (const double x : from.values()) {
+    curved.push_back(gelu_of(x));
+    flat.push_back(std::tanh(x));
+  }
+  RUN(gelu_forward({}, from_dtype, from.data(), to_dtype, to.data(), count));
+  check_near("gelu", to, curved, rounded<To>(curved));
+  RUN(tanh_forward({}, from_dtype, from.data(), count));
+  check_near("tanh", from, flat, rounded<From>(flat));
+}
+
+SIMCSE_TEST(gemm_activations) {
+  Random random(12);
+  for (const int64_t count : {1, 7, 8, 9, 2048, 2051}) {
+    for (const int offset : {0, 1}) {
+      check_activations<float, float>(random, count, offset);
+      check_activations<bf16, bf16>(random, count, offset);
+      check_activations<bf16, float>(random, count, offset);
+    }
+  }
+}
+
+SIMCSE_TEST(gemm_geometry_within_limits) {
+  CHECK(gemm_geometry(SIMCSE_BF16, 1, 1).x == 1, "one tile");
+  CHECK(gemm_geometry(SIMCSE_BF16, 65, 64).x == 2 && gemm_geometry(SIMCSE_F32, 64, 129).x == 3, "tiles");
+  CHECK(gemm_geometry(SIMCSE_F32, 1 << 20, 3072).threads % 32 == 0, "whole warps");
+  CHECK(activation_geometry(1).x == 1 && activation_geometry(2049).x == 2, "2048 elements a block");
+}
+
+}  // namespace
+
+}  // namespace simcse::cuda::tests
