@@ -53,7 +53,7 @@ def our_train(a, name, folder):
     metrics, out = a.work / "metrics.jsonl", a.work / "out"
     _, err, memory = run([a.simcse, "train", "--model", folder, "--train", a.sentences, "--out", out, "--metrics", metrics,
                           "--max-steps", STEPS[name][1], "--batch-size", BATCH, "--max-length", MAX_LENGTH,
-                          "--pooler", "cls_before_pooler", *a.ours])
+                          "--pooler", "cls_before_pooler", "--precision", a.precision, *a.ours])
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     rates = [line["sentencesPerSecond"] for line in lines if line["event"] == "step"]
     a.line = next(line for line in err.splitlines() if line.startswith("kernels:"))
@@ -68,7 +68,7 @@ def peer_encode(a, name, folder):
 
 def our_encode(a, name, folder):
     out, err, memory = run([a.simcse, "bench", "encode", "--model", folder, "--input", a.sentences, "--count", COUNT[name],
-                            "--repetitions", REPETITIONS + 2, "--pooler", "avg", *a.ours])
+                            "--repetitions", REPETITIONS + 2, "--pooler", "avg", "--precision", a.precision, *a.ours])
     a.line = next(line for line in err.splitlines() if line.startswith("kernels:"))
     return max(float(line.split(": ")[1].split()[0]) for line in out.splitlines()), memory
 

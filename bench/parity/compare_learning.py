@@ -2,10 +2,12 @@
 
     compare_learning.py --simcse target/simcse/bin/simcse --model DIR --train FILE --dev sts-dev.csv
                         [--pooler avg] [--steps 380] [--learning-rate 1e-4] [--limit N] [--seeds 1,2,3] [--peer]
+                        [--precision fp32,bf16] [--kernels auto]
 
-With --peer sentence-transformers is trained on the same rows with the same settings as well, for each seed. The score
-is Spearman's on an STS-B file (tab separated: score 4, texts 5 and 6), as SciPy and sentence-transformers compute it
-from the saved folder, and beside it what simcse eval says of that folder.
+simcse4j is trained for each seed in each precision. With --peer sentence-transformers is trained on the same rows with
+the same settings as well, for each seed. The score is Spearman's on an STS-B file (tab separated: score 4, texts 5 and
+6), as SciPy and sentence-transformers compute it from the saved folder, and beside it what simcse eval says of that
+folder.
 """
 import argparse
 import csv
@@ -31,6 +33,8 @@ p.add_argument("--learning-rate", type=float, default=1e-4)
 p.add_argument("--limit", type=int, help="rows of the data to use, from the start")
 p.add_argument("--seeds", default="1,2,3")
 p.add_argument("--peer", action="store_true")
+p.add_argument("--precision", default="fp32", help="fp32, bf16 or both, with a comma")
+p.add_argument("--kernels", default="auto", help="as simcse takes them")
 a = p.parse_args()
 work = pathlib.Path(tempfile.mkdtemp())
 torch.set_num_threads(os.cpu_count())
@@ -55,13 +59,15 @@ def score(model):
     return float(spearmanr((left * right).sum(1), [float(r[4]) for r in dev])[0])
 
 
-def ours(seed):
-    out = work / f"out{seed}"
+def ours(seed, precision):
+    out = work / f"out{seed}-{precision}"
+    computing = ["--kernels", a.kernels, "--precision", precision]
     subprocess.run([a.simcse, "train", "--model", a.model, "--train", data, "--out", out, "--max-steps", str(a.steps),
                     "--batch-size", str(a.batch), "--learning-rate", str(a.learning_rate), "--max-length", "32",
-                    "--eval-max-length", "32", "--pooler", a.pooler, "--seed", str(seed)],
+                    "--eval-max-length", "32", "--pooler", a.pooler, "--seed", str(seed), *computing],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    again = subprocess.run([a.simcse, "eval", "--model", out, "--tasks", a.dev], check=True, capture_output=True, text=True)
+    again = subprocess.run([a.simcse, "eval", "--model", out, "--tasks", a.dev, *computing],
+                           check=True, capture_output=True, text=True)
     return score(SentenceTransformer(str(out), device="cpu")), float(again.stdout.splitlines()[1].split()[-6])
 
 
@@ -81,12 +87,15 @@ def peer(seed):
     return score(model)
 
 
-mine, theirs = [], []
+scores = {}
 for seed in map(int, a.seeds.split(",")):
-    scored, self_scored = ours(seed)
-    mine.append(scored)
-    theirs += [peer(seed)] if a.peer else []
-    print(f"seed {seed}: simcse4j {scored:.4f} (its own eval {self_scored:.4f})"
-          + (f", sentence-transformers {theirs[-1]:.4f}" if a.peer else ""), flush=True)
-print(f"mean: simcse4j {sum(mine) / len(mine):.4f}"
-      + (f", sentence-transformers {sum(theirs) / len(theirs):.4f}" if a.peer else ""))
+    said = []
+    for precision in a.precision.split(","):
+        scored, self_scored = ours(seed, precision)
+        scores.setdefault(f"simcse4j {precision}", []).append(scored)
+        said.append(f"simcse4j {precision} {scored:.4f} (its own eval {self_scored:.4f})")
+    if a.peer:
+        scores.setdefault("sentence-transformers", []).append(peer(seed))
+        said.append(f"sentence-transformers {scores['sentence-transformers'][-1]:.4f}")
+    print(f"seed {seed}: {', '.join(said)}", flush=True)
+print("mean: " + ", ".join(f"{name} {sum(found) / len(found):.4f}" for name, found in scores.items()))

@@ -4,7 +4,9 @@
 
 Writes a tiny BERT as a Hugging Face folder (config.json, model.safetensors) and golden.safetensors:
 the embeddings of every pooler, the loss and all gradients of the unsupervised and the supervised
-objective, and ten losses of training. Needs torch, transformers and safetensors.
+objective, and ten losses of training. Beside them, under bf16., is how far PyTorch itself is off with
+weights and activations in BF16, F32 parameters under AdamW, and everything behind the pooler in double: each a pair,
+max|out - ref| / max|ref| and ||out - ref|| / ||ref||. Needs torch, transformers and safetensors.
 """
 import math
 import pathlib
@@ -54,19 +56,25 @@ def padded(ids, lengths):
     return tokens, mask
 
 
-def pooled(ids, lengths, pooler):
+def run(module, dtype, *arguments, **named):
+    """The module with its parameters rounded to a type; gradients reach the parameters as they are."""
+    rounded = {k: v.to(dtype) for k, v in module.named_parameters()}
+    return torch.func.functional_call(module, rounded, arguments, named)
+
+
+def pooled(ids, lengths, pooler, dtype=torch.float64):
     tokens, mask = padded(ids, lengths)
-    h = bert(tokens, attention_mask=mask, output_hidden_states=True).hidden_states
+    h = run(bert, dtype, tokens, attention_mask=mask, output_hidden_states=True).hidden_states
     weight = mask.unsqueeze(-1).double()
-    mean = lambda x: (x * weight).sum(1) / weight.sum(1)
+    mean = lambda x: (x.double() * weight).sum(1) / weight.sum(1)
     return {
-        "cls": lambda: torch.tanh(mlp(h[-1][:, 0])),
+        "cls": lambda: torch.tanh(run(mlp, dtype, h[-1][:, 0]).double()),
         "cls_before_pooler": lambda: h[-1][:, 0],
         "avg": lambda: mean(h[-1]),
-        "avg_top2": lambda: mean((h[-1] + h[-2]) / 2),
-        "avg_first_last": lambda: mean((h[1] + h[-1]) / 2),
+        "avg_top2": lambda: mean((h[-1].double() + h[-2]) / 2),
+        "avg_first_last": lambda: mean((h[1].double() + h[-1]) / 2),
         "max": lambda: h[-1].masked_fill(mask.unsqueeze(-1) == 0, -math.inf).max(1).values,
-    }[pooler]()
+    }[pooler]().double()
 
 
 def contrastive(queries, keys, own_negatives):
@@ -77,12 +85,12 @@ def contrastive(queries, keys, own_negatives):
     return torch.nn.functional.cross_entropy(logits, torch.arange(n))
 
 
-def loss_of(ids, lengths, kind):
+def loss_of(ids, lengths, kind, dtype=torch.float64):
     if kind == "unsupervised":
         lengths = lengths[:SENTENCES]
-        z = pooled(ids[:int(lengths.sum())], lengths, "cls")
+        z = pooled(ids[:int(lengths.sum())], lengths, "cls", dtype)
         return contrastive(z, z.clone(), False)
-    z = pooled(ids, lengths, "avg_first_last")
+    z = pooled(ids, lengths, "avg_first_last", dtype)
     return contrastive(z[:SENTENCES], z[SENTENCES:], True)
 
 
@@ -90,39 +98,69 @@ def parameters():
     return [*bert.named_parameters(), *((f"mlp.dense.{k}", v) for k, v in mlp.named_parameters())]
 
 
+def gradients(ids, lengths, kind, dtype=torch.float64):
+    """The loss, and the gradient of every parameter that has one."""
+    loss = loss_of(ids, lengths, kind, dtype)
+    loss.backward()
+    found = {k: v.grad.clone() for k, v in parameters() if v.grad is not None}
+    for _, parameter in parameters():
+        parameter.grad = None
+    return loss.detach().reshape(1), found
+
+
+def error(out, reference):
+    """Both measures over all tensors together."""
+    out, reference = (torch.cat([x.detach().double().flatten() for x in tensors]) for tensors in (out, reference))
+    return torch.stack([(out - reference).abs().max() / reference.abs().max(),
+                        (out - reference).norm() / reference.norm()])
+
+
+def train(dtype):
+    """Ten losses, from the parameters as they are."""
+    plain = lambda name: "bias" in name or "LayerNorm" in name
+    named = list(bert.named_parameters())
+    optimizer = torch.optim.AdamW([{"params": [v for k, v in named if not plain(k)], "weight_decay": DECAY},
+                                   {"params": [v for k, v in named if plain(k)], "weight_decay": 0.0}], lr=PEAK)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: s / WARMUP if s < WARMUP else max(0.0, (STEPS - s) / (STEPS - WARMUP)))
+    losses = []
+    for step in range(STEPS):
+        loss = loss_of(*batch(100 + step), "supervised", dtype)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([v for _, v in named], CLIP)
+        optimizer.step()
+        schedule.step()
+    return torch.tensor(losses, dtype=torch.float64)
+
+
 bert.double(), mlp.double()
 golden = {}
 ids, lengths = batch(1)
 for kind in ("unsupervised", "supervised"):
-    loss = loss_of(ids, lengths, kind)
-    loss.backward()
-    golden[f"{kind}.loss"] = loss.detach().reshape(1)
-    for name, parameter in parameters():
-        if parameter.grad is not None:
-            golden[f"{kind}.gradient.{name}"] = parameter.grad.clone()
-            parameter.grad = None
+    golden[f"{kind}.loss"], found = gradients(ids, lengths, kind)
+    golden.update({f"{kind}.gradient.{name}": gradient for name, gradient in found.items()})
+    bert.float(), mlp.float()
+    _, rounded = gradients(ids, lengths, kind, torch.bfloat16)
+    bert.double(), mlp.double()
+    golden[f"bf16.{kind}.gradient"] = error(rounded.values(), found.values())
 with torch.no_grad():
     for pooler in ("cls", "cls_before_pooler", "avg", "avg_top2", "avg_first_last", "max"):
         golden[f"embeddings.{pooler}"] = pooled(ids, lengths, pooler)
+        golden[f"bf16.embeddings.{pooler}"] = error(
+            [pooled(ids, lengths, pooler, torch.bfloat16)], [golden[f"embeddings.{pooler}"]])
 
-plain = lambda name: "bias" in name or "LayerNorm" in name
-named = [(k, v) for k, v in bert.named_parameters()]
-optimizer = torch.optim.AdamW([{"params": [v for k, v in named if not plain(k)], "weight_decay": DECAY},
-                               {"params": [v for k, v in named if plain(k)], "weight_decay": 0.0}], lr=PEAK)
-schedule = torch.optim.lr_scheduler.LambdaLR(
-    optimizer, lambda s: s / WARMUP if s < WARMUP else max(0.0, (STEPS - s) / (STEPS - WARMUP)))
-losses = []
+golden["losses"] = train(torch.float64)
+with torch.no_grad():
+    bert.float()
+    for name, parameter in bert.named_parameters():
+        parameter.copy_(start[name])
+rounded_losses = train(torch.bfloat16)
+golden["bf16.losses"] = error([rounded_losses], [golden["losses"]])
 for step in range(STEPS):
-    loss = loss_of(*batch(100 + step), "supervised")
-    losses.append(loss.item())
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_([v for _, v in named], CLIP)
-    optimizer.step()
-    schedule.step()
     ids, lengths = batch(100 + step)
     golden[f"step{step}.ids"], golden[f"step{step}.lengths"] = ids.int(), lengths.int()
-golden["losses"] = torch.tensor(losses, dtype=torch.float64)
 ids, lengths = batch(1)
 golden["ids"], golden["lengths"] = ids.int(), lengths.int()
 
@@ -130,4 +168,5 @@ OUT.mkdir(parents=True, exist_ok=True)
 config.save_pretrained(OUT)
 save_file(start, OUT / "model.safetensors", metadata={"format": "pt"})
 save_file({k: v.contiguous() for k, v in golden.items()}, OUT / "golden.safetensors")
-print(f"losses {losses}")
+print(f"losses {golden['losses'].tolist()}\nin BF16 {rounded_losses.tolist()}")
+print(*(f"{k} {v.tolist()}" for k, v in golden.items() if k.startswith("bf16.")), sep="\n")

@@ -37,30 +37,30 @@ public class ActivationBench {
 
   @Setup(Level.Trial)
   public void fill(KernelsState state) {
-    bytes = (double) Float.BYTES * rows * columns;
-    x = state.floats(rows, columns);
-    gradient = state.floats(rows, columns);
-    sum = state.floats(columns);
+    bytes = (double) state.dtype.bytes() * rows * columns;
+    x = state.activations(rows, columns);
+    gradient = state.activations(rows, columns);
+    sum = state.parameters(columns);
   }
 
   @Benchmark
   public void geluBackward(KernelsState state, Rate rate) {
-    state.kernels.geluBackward(x, gradient);
-    state.kernels.synchronize();
+    state.backend.geluBackward(x, gradient);
+    state.backend.synchronize();
     rate.bytes(4 * bytes, state.peak);
   }
 
   @Benchmark
   public void tanhBackward(KernelsState state, Rate rate) {
-    state.kernels.tanhBackward(x, gradient);
-    state.kernels.synchronize();
+    state.backend.tanhBackward(x, gradient);
+    state.backend.synchronize();
     rate.bytes(3 * bytes, state.peak);
   }
 
   @Benchmark
   public void columnSum(KernelsState state, Rate rate) {
-    state.kernels.columnSum(x, sum);
-    state.kernels.synchronize();
+    state.backend.columnSum(x, sum);
+    state.backend.synchronize();
     rate.bytes(bytes, state.peak);
   }
 }

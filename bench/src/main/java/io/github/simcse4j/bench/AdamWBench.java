@@ -34,29 +34,32 @@ public class AdamWBench {
   private Tensor firstMoment;
   private Tensor secondMoment;
   private Tensor norm;
+  private Tensor copy;
   private final AdamWStep step = new AdamWStep(3, 1e-4, 0.9, 0.999, 1e-8, 0.01, 1);
 
   @Setup(Level.Trial)
   public void fill(KernelsState state) {
-    parameters = state.floats(elements);
-    gradients = state.floats(elements);
+    parameters = state.parameters(elements);
+    gradients = state.parameters(elements);
     firstMoment = state.zeros(DType.F32, elements);
     secondMoment = state.zeros(DType.F32, elements);
-    norm = state.floats(1);
-    state.kernels.gradientNorm(gradients, norm);
+    norm = state.parameters(1);
+    copy = state.dtype == DType.BF16 ? state.zeros(DType.BF16, elements) : null;
+    state.backend.gradientNorm(gradients, norm);
   }
 
   @Benchmark
   public void gradientNorm(KernelsState state, Rate rate) {
-    state.kernels.gradientNorm(gradients, norm);
-    state.kernels.synchronize();
+    state.backend.gradientNorm(gradients, norm);
+    state.backend.synchronize();
     rate.bytes((double) Float.BYTES * elements, state.peak);
   }
 
   @Benchmark
   public void adamw(KernelsState state, Rate rate) {
-    state.kernels.adamw(step, parameters, gradients, firstMoment, secondMoment, norm);
-    state.kernels.synchronize();
-    rate.bytes(7.0 * Float.BYTES * elements, state.peak);
+    state.backend.adamw(step, parameters, gradients, firstMoment, secondMoment, norm, copy);
+    state.backend.synchronize();
+    int copied = copy == null ? 0 : copy.dtype().bytes();
+    rate.bytes((7.0 * Float.BYTES + copied) * elements, state.peak);
   }
 }

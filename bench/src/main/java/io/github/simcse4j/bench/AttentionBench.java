@@ -47,26 +47,26 @@ public class AttentionBench {
     batch = state.batch();
     heads = hidden / KernelsState.HEAD_SIZE;
     flops = state.attentionFlops(batch, hidden);
-    qkv = state.floats(batch.rows(), 3L * hidden);
-    out = state.floats(batch.rows(), hidden);
-    lse = state.floats(batch.rows(), heads);
-    dOut = state.floats(batch.rows(), hidden);
-    dQkv = state.floats(batch.rows(), 3L * hidden);
+    qkv = state.activations(batch.rows(), 3L * hidden);
+    out = state.activations(batch.rows(), hidden);
+    lse = state.parameters(batch.rows(), heads);
+    dOut = state.activations(batch.rows(), hidden);
+    dQkv = state.activations(batch.rows(), 3L * hidden);
     dropout = new Dropout(1, 2, 4, keepProb);
-    state.kernels.attentionForward(batch, heads, qkv, dropout, out, lse);
+    state.backend.attentionForward(batch, heads, qkv, dropout, out, lse);
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.kernels.attentionForward(batch, heads, qkv, dropout, out, lse);
-    state.kernels.synchronize();
+    state.backend.attentionForward(batch, heads, qkv, dropout, out, lse);
+    state.backend.synchronize();
     rate.flops(flops, state.peak);
   }
 
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.kernels.attentionBackward(batch, heads, qkv, out, lse, dOut, dropout, dQkv);
-    state.kernels.synchronize();
+    state.backend.attentionBackward(batch, heads, qkv, out, lse, dOut, dropout, dQkv);
+    state.backend.synchronize();
     rate.flops(2.5 * flops, state.peak);
   }
 }

@@ -40,8 +40,8 @@ public class DropoutMaskBench {
 
   @Benchmark
   public void dropoutMask(KernelsState state, Rate rate) {
-    state.kernels.dropoutMask(batch, KernelsState.dropout(), mask);
-    state.kernels.synchronize();
+    state.backend.dropoutMask(batch, KernelsState.dropout(), mask);
+    state.backend.synchronize();
     rate.bytes((double) batch.rows() * hidden, state.peak);
   }
 }

@@ -6,6 +6,7 @@ import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.RowStatistics;
 import io.github.simcse4j.tensor.Tensor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -37,6 +38,7 @@ public class EmbeddingBench {
   private EmbeddingTables tables;
   private EmbeddingTables dTables;
   private double rowBytes;
+  private double gradientBytes;
   private Tensor out;
   private Tensor scratch;
   private Tensor dGamma;
@@ -47,32 +49,33 @@ public class EmbeddingBench {
     batch = state.batch();
     norm = state.layerNorm(hidden);
     statistics = state.statistics(batch.tokens());
-    tables = tables(state);
-    dTables = tables(state);
-    rowBytes = (double) Float.BYTES * hidden;
-    out = state.floats(batch.rows(), hidden);
-    scratch = state.floats(batch.tokens(), hidden);
-    dGamma = state.floats(hidden);
-    dBeta = state.floats(hidden);
+    tables = tables(state::activations);
+    dTables = tables(state::parameters);
+    rowBytes = (double) state.dtype.bytes() * hidden;
+    gradientBytes = (double) Float.BYTES * hidden;
+    out = state.activations(batch.rows(), hidden);
+    scratch = state.activations(batch.tokens(), hidden);
+    dGamma = state.parameters(hidden);
+    dBeta = state.parameters(hidden);
   }
 
-  private EmbeddingTables tables(KernelsState state) {
+  private EmbeddingTables tables(Function<long[], Tensor> make) {
     return new EmbeddingTables(
-        state.floats(KernelsState.VOCABULARY, hidden),
-        state.floats(512, hidden),
-        state.floats(2, hidden));
+        make.apply(new long[] {KernelsState.VOCABULARY, hidden}),
+        make.apply(new long[] {512, hidden}),
+        make.apply(new long[] {2, hidden}));
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.kernels.embeddingForward(batch, tables, norm, KernelsState.dropout(), out, statistics);
-    state.kernels.synchronize();
+    state.backend.embeddingForward(batch, tables, norm, KernelsState.dropout(), out, statistics);
+    state.backend.synchronize();
     rate.bytes(rowBytes * (batch.tokens() + batch.rows()), state.peak);
   }
 
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.kernels.embeddingBackward(
+    state.backend.embeddingBackward(
         batch,
         tables,
         norm,
@@ -83,7 +86,8 @@ public class EmbeddingBench {
         dTables,
         dGamma,
         dBeta);
-    state.kernels.synchronize();
-    rate.bytes(rowBytes * (5.0 * batch.tokens() + batch.rows()), state.peak);
+    state.backend.synchronize();
+    double rows = rowBytes * (3.0 * batch.tokens() + batch.rows());
+    rate.bytes(rows + gradientBytes * 2.0 * batch.tokens(), state.peak);
   }
 }

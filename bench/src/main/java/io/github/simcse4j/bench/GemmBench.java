@@ -14,6 +14,7 @@ import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /** Matrix products of an encoder layer, forward and backward. */
@@ -41,6 +42,10 @@ public class GemmBench {
   })
   String weights;
 
+  /** Whether the weight is announced to stay as it is, as that of a model in use. */
+  @Param("false")
+  boolean held;
+
   private double flops;
   private Tensor x;
   private Tensor weight;
@@ -56,41 +61,57 @@ public class GemmBench {
     int n = Integer.parseInt(extents[0]);
     int k = Integer.parseInt(extents[1]);
     flops = 2.0 * rows * n * k;
-    x = state.floats(rows, k);
-    weight = state.floats(n, k);
-    bias = state.floats(n);
-    y = state.floats(rows, n);
-    preActivation = state.floats(rows, n);
-    dX = state.floats(rows, k);
-    dWeight = state.floats(n, k);
+    x = state.activations(rows, k);
+    weight = state.activations(n, k);
+    bias = state.parameters(n);
+    y = state.activations(rows, n);
+    preActivation = state.activations(rows, n);
+    dX = state.activations(rows, k);
+    dWeight = state.parameters(n, k);
+    if (held) {
+      state.backend.holdWeights(weight);
+    }
+  }
+
+  @TearDown(Level.Trial)
+  public void release(KernelsState state) {
+    if (held) {
+      state.backend.releaseWeights(weight);
+    }
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.kernels.gemm(false, true, x, weight, y, GemmEpilogue.bias(bias));
+    state.backend.gemm(false, true, x, weight, y, GemmEpilogue.bias(bias));
     count(state, rate);
   }
 
   @Benchmark
   public void forwardGelu(KernelsState state, Rate rate) {
-    state.kernels.gemm(false, true, x, weight, y, GemmEpilogue.biasGelu(bias, preActivation));
+    state.backend.gemm(false, true, x, weight, y, GemmEpilogue.biasGelu(bias, preActivation));
+    count(state, rate);
+  }
+
+  @Benchmark
+  public void forwardResidual(KernelsState state, Rate rate) {
+    state.backend.gemm(false, true, x, weight, y, GemmEpilogue.biasResidual(bias, preActivation));
     count(state, rate);
   }
 
   @Benchmark
   public void gradientOfInput(KernelsState state, Rate rate) {
-    state.kernels.gemm(false, false, y, weight, dX, GemmEpilogue.STORE);
+    state.backend.gemm(false, false, y, weight, dX, GemmEpilogue.STORE);
     count(state, rate);
   }
 
   @Benchmark
   public void gradientOfWeight(KernelsState state, Rate rate) {
-    state.kernels.gemm(true, false, y, x, dWeight, GemmEpilogue.ACCUMULATE);
+    state.backend.gemm(true, false, y, x, dWeight, GemmEpilogue.ACCUMULATE);
     count(state, rate);
   }
 
   private void count(KernelsState state, Rate rate) {
-    state.kernels.synchronize();
+    state.backend.synchronize();
     rate.flops(flops, state.peak);
   }
 }

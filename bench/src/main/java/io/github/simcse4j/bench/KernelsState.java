@@ -30,14 +30,19 @@ public class KernelsState {
   private static final int SHORTEST = 6;
   private static final int LONGEST = 32;
 
+  /** What {@code --kernels} takes. */
   @Param("vector")
-  String kernelsName;
+  String kernels;
+
+  /** Type of activations. */
+  @Param("F32")
+  DType dtype;
 
   /** 0 for all cores. */
   @Param("0")
   int threads;
 
-  Kernels kernels;
+  Kernels backend;
   Peak peak;
 
   private final Random random = new Random(1);
@@ -46,29 +51,34 @@ public class KernelsState {
   @Setup(Level.Trial)
   public void open() {
     int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    KernelsSelection selection = KernelsSelection.select(KernelsSelection.AUTO, kernelsName, count);
-    kernels = selection.kernels();
+    KernelsSelection selection =
+        KernelsSelection.select(KernelsSelection.AUTO, kernels, count, dtype);
+    backend = selection.kernels();
     peak = Peak.measure(count);
     System.out.printf(
-        "%n# %s%n# %s: %s; peak %.1f GFLOP/s, %.1f GB/s on %d threads%n",
-        selection.line(),
-        kernels.name(),
-        kernels.description(),
-        peak.flops() * 1e-9,
-        peak.bytes() * 1e-9,
-        count);
+        "%n# %s%n# peak in F32: %.1f GFLOP/s, %.1f GB/s on %d threads%n",
+        selection.line(), peak.flops() * 1e-9, peak.bytes() * 1e-9, count);
   }
 
   @TearDown(Level.Trial)
   public void close() {
     blocks.forEach(Memory::close);
     blocks.clear();
-    kernels.close();
+    backend.close();
   }
 
-  /** A tensor of normally distributed numbers. */
-  Tensor floats(long... extents) {
-    Tensor host = Tensor.host(DType.F32, extents);
+  /** A tensor of normally distributed numbers in the type of activations. */
+  Tensor activations(long... extents) {
+    return floats(dtype, extents);
+  }
+
+  /** The same in the type of parameters, their gradients and statistics. */
+  Tensor parameters(long... extents) {
+    return floats(Kernels.accumulator(dtype), extents);
+  }
+
+  private Tensor floats(DType type, long... extents) {
+    Tensor host = Tensor.host(type, extents);
     for (long i = 0; i < host.elements(); i++) {
       host.set(i, random.nextGaussian());
     }
@@ -76,27 +86,27 @@ public class KernelsState {
   }
 
   /** A tensor of zeros. */
-  Tensor zeros(DType dtype, long... extents) {
+  Tensor zeros(DType type, long... extents) {
     Shape shape = Shape.of(extents);
-    Memory memory = kernels.allocate(shape.elements() * dtype.bytes());
+    Memory memory = backend.allocate(shape.elements() * type.bytes());
     blocks.add(memory);
-    return new Tensor(memory, 0, dtype, shape);
+    return new Tensor(memory, 0, type, shape);
   }
 
   private Tensor moved(Tensor host) {
     Tensor tensor = zeros(host.dtype(), host.shape().extents());
-    kernels.upload(host, tensor);
-    kernels.synchronize();
+    backend.upload(host, tensor);
+    backend.synchronize();
     host.memory().close();
     return tensor;
   }
 
   LayerNorm layerNorm(long hidden) {
-    return new LayerNorm(floats(hidden), floats(hidden), 1e-12f);
+    return new LayerNorm(parameters(hidden), parameters(hidden), 1e-12f);
   }
 
   RowStatistics statistics(long rows) {
-    return new RowStatistics(floats(rows), floats(rows));
+    return new RowStatistics(parameters(rows), parameters(rows));
   }
 
   static Dropout dropout() {
@@ -127,7 +137,7 @@ public class KernelsState {
   /** Operations of q k^T and of the weighted values. */
   double attentionFlops(PackedBatch batch, int hidden) {
     Tensor offsets = Tensor.host(DType.I32, batch.sentences() + 1);
-    kernels.download(batch.cuSeqlens(), offsets);
+    backend.download(batch.cuSeqlens(), offsets);
     int[] cuSeqlens = offsets.toInts();
     offsets.memory().close();
     double squares = 0;

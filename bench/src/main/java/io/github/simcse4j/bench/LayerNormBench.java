@@ -47,13 +47,13 @@ public class LayerNormBench {
     batch = state.batch();
     norm = state.layerNorm(hidden);
     statistics = state.statistics(batch.rows());
-    bytes = (double) Float.BYTES * batch.rows() * hidden;
-    x = state.floats(batch.rows(), hidden);
-    residual = state.floats(batch.rows(), hidden);
-    out = state.floats(batch.rows(), hidden);
-    dX = state.floats(batch.rows(), hidden);
-    dGamma = state.floats(hidden);
-    dBeta = state.floats(hidden);
+    bytes = (double) state.dtype.bytes() * batch.rows() * hidden;
+    x = state.activations(batch.rows(), hidden);
+    residual = state.activations(batch.rows(), hidden);
+    out = state.activations(batch.rows(), hidden);
+    dX = state.activations(batch.rows(), hidden);
+    dGamma = state.parameters(hidden);
+    dBeta = state.parameters(hidden);
   }
 
   @Benchmark
@@ -67,24 +67,24 @@ public class LayerNormBench {
   }
 
   private void forward(KernelsState state, Rate rate, Dropout dropout) {
-    state.kernels.dropoutResidualLayerNormForward(
+    state.backend.dropoutResidualLayerNormForward(
         batch, x, residual, norm, dropout, out, statistics);
-    state.kernels.synchronize();
+    state.backend.synchronize();
     rate.bytes(4 * bytes, state.peak);
   }
 
   @Benchmark
   public void replay(KernelsState state, Rate rate) {
-    state.kernels.layerNormReplay(x, statistics, norm, out);
-    state.kernels.synchronize();
+    state.backend.layerNormReplay(x, statistics, norm, out);
+    state.backend.synchronize();
     rate.bytes(2 * bytes, state.peak);
   }
 
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.kernels.dropoutResidualLayerNormBackward(
+    state.backend.dropoutResidualLayerNormBackward(
         batch, out, x, statistics, norm, KernelsState.dropout(), residual, dX, dGamma, dBeta);
-    state.kernels.synchronize();
+    state.backend.synchronize();
     rate.bytes(4 * bytes, state.peak);
   }
 }

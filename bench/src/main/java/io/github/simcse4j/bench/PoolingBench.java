@@ -42,24 +42,24 @@ public class PoolingBench {
   public void fill(KernelsState state) {
     batch = state.batch();
     int rows = mode == PoolingMode.CLS ? batch.embeddings() : batch.rows();
-    bytes = (double) Float.BYTES * hidden * (rows + batch.embeddings());
-    tokens = state.floats(batch.rows(), hidden);
-    pooled = state.floats(batch.embeddings(), hidden);
+    bytes = (double) hidden * (state.dtype.bytes() * rows + Float.BYTES * batch.embeddings());
+    tokens = state.activations(batch.rows(), hidden);
+    pooled = state.parameters(batch.embeddings(), hidden);
     argmax = mode == PoolingMode.MAX ? state.zeros(DType.I32, batch.embeddings(), hidden) : null;
-    state.kernels.poolingForward(batch, mode, tokens, 1f, false, pooled, argmax);
+    state.backend.poolingForward(batch, mode, tokens, 1f, false, pooled, argmax);
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.kernels.poolingForward(batch, mode, tokens, 1f, false, pooled, argmax);
-    state.kernels.synchronize();
+    state.backend.poolingForward(batch, mode, tokens, 1f, false, pooled, argmax);
+    state.backend.synchronize();
     rate.bytes(bytes, state.peak);
   }
 
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.kernels.poolingBackward(batch, mode, pooled, 1f, argmax, tokens);
-    state.kernels.synchronize();
+    state.backend.poolingBackward(batch, mode, pooled, 1f, argmax, tokens);
+    state.backend.synchronize();
     rate.bytes(bytes, state.peak);
   }
 }

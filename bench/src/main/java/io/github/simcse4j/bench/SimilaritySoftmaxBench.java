@@ -46,31 +46,32 @@ public class SimilaritySoftmaxBench {
   @Setup(Level.Trial)
   public void fill(KernelsState state) {
     flops = 2.0 * queries * queries * hidden;
-    query = state.floats(queries, hidden);
-    key = state.floats(queries, hidden);
+    query = state.activations(queries, hidden);
+    key = state.activations(queries, hidden);
     targets = state.zeros(DType.I32, queries);
-    state.kernels.iota(targets);
-    loss = state.floats(1);
+    state.backend.iota(targets);
+    loss = state.parameters(1);
     statistics =
-        new ContrastStatistics(state.floats(queries), state.floats(queries), state.floats(queries));
-    dQuery = state.floats(queries, hidden);
-    dKey = state.floats(queries, hidden);
-    state.kernels.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
+        new ContrastStatistics(
+            state.parameters(queries), state.parameters(queries), state.parameters(queries));
+    dQuery = state.activations(queries, hidden);
+    dKey = state.activations(queries, hidden);
+    state.backend.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.kernels.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
-    state.kernels.synchronize();
+    state.backend.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
+    state.backend.synchronize();
     rate.flops(flops, state.peak);
   }
 
   /** The logits again, and a product for each side. */
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.kernels.similaritySoftmaxBackward(
+    state.backend.similaritySoftmaxBackward(
         query, key, targets, contrast, statistics, 1f, dQuery, dKey);
-    state.kernels.synchronize();
+    state.backend.synchronize();
     rate.flops(3 * flops, state.peak);
   }
 }

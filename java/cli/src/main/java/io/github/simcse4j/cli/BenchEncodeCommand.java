@@ -62,7 +62,7 @@ final class BenchEncodeCommand implements Callable<Integer> {
     List<String> sentences = sentences();
     KernelsSelection selection = kernelsOptions.select();
     try (Kernels kernels = selection.kernels();
-        SentenceEncoder encoder = encoderOptions.load(kernels)) {
+        SentenceEncoder encoder = encoderOptions.load(kernels, kernelsOptions.dtype())) {
       spec.commandLine().getErr().println(selection.line());
       spec.commandLine().getErr().flush();
       for (int i = 0; i < repetitions; i++) {

@@ -2,9 +2,12 @@ package io.github.simcse4j.cli;
 
 import io.github.simcse4j.kernels.KernelsProvider;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.tensor.DType;
 import java.io.PrintWriter;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import jdk.incubator.vector.VectorShape;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -46,7 +49,8 @@ final class DoctorCommand implements Callable<Integer> {
         line(out, name, "not usable: " + obstacle.get());
       } else {
         try (var kernels = provider.open(runtime.availableProcessors())) {
-          line(out, name, "usable on " + provider.device() + ": " + kernels.description());
+          String where = provider.device() + " in " + precisions(provider);
+          line(out, name, "usable on " + where + ": " + kernels.description());
         }
         usable |= provider.rank() >= 0;
       }
@@ -56,6 +60,13 @@ final class DoctorCommand implements Callable<Integer> {
     }
     out.flush();
     return ExitCode.OK;
+  }
+
+  private static String precisions(KernelsProvider provider) {
+    return Stream.of(DType.F32, DType.BF16)
+        .filter(provider::supports)
+        .map(KernelsSelection::precision)
+        .collect(Collectors.joining(" and "));
   }
 
   private static String vectorApi() {

@@ -77,7 +77,7 @@ final class EncodeCommand implements Callable<Integer> {
     KernelsSelection selection = kernelsOptions.select();
     try (Kernels kernels = selection.kernels();
         RowReader rows = rows();
-        SentenceEncoder encoder = encoderOptions.load(kernels);
+        SentenceEncoder encoder = encoderOptions.load(kernels, kernelsOptions.dtype());
         VectorWriter writer = VectorWriters.open(output, encoder.dimension(), text)) {
       err.println(selection.line());
       err.flush();

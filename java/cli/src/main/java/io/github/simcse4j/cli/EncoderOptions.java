@@ -3,6 +3,7 @@ package io.github.simcse4j.cli;
 import io.github.simcse4j.encode.SentenceEncoder;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.tensor.DType;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -35,7 +36,7 @@ final class EncoderOptions {
   }
 
   /** Loads the model; the caller closes it. */
-  SentenceEncoder load(Kernels kernels) {
-    return SentenceEncoder.load(model, pooler, maxLength, kernels);
+  SentenceEncoder load(Kernels kernels, DType dtype) {
+    return SentenceEncoder.load(model, pooler, maxLength, kernels, dtype);
   }
 }

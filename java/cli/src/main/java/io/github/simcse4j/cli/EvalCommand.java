@@ -72,7 +72,7 @@ final class EvalCommand implements Callable<Integer> {
     List<ScoredPairs> pairs = StsTasks.read(tasks);
     KernelsSelection selection = kernelsOptions.select();
     try (Kernels kernels = selection.kernels();
-        SentenceEncoder encoder = encoderOptions.load(kernels)) {
+        SentenceEncoder encoder = encoderOptions.load(kernels, kernelsOptions.dtype())) {
       spec.commandLine().getErr().println(selection.line());
       spec.commandLine().getErr().flush();
       EvaluationReport report = Evaluation.run(pairs, encoder::encode);

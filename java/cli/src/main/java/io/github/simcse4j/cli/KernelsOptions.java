@@ -2,6 +2,7 @@ package io.github.simcse4j.cli;
 
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.tensor.DType;
 import picocli.CommandLine.Option;
 
 /** The options that choose where the numbers are computed. */
@@ -22,9 +23,19 @@ final class KernelsOptions {
       paramLabel = "NAME",
       defaultValue = KernelsSelection.AUTO,
       description =
-          "Which implementation: auto, vector (Vector API) or reference (plain loops in double, slow)"
-              + " (default: ${DEFAULT-VALUE}).")
+          "Which implementation: auto, native (C), vector (Vector API) or reference (plain loops in"
+              + " double, slow) (default: ${DEFAULT-VALUE}).")
   private String kernels;
+
+  @Option(
+      names = "--precision",
+      paramLabel = "P",
+      defaultValue = "fp32",
+      converter = PrecisionConverter.class,
+      description =
+          "fp32, or bf16: products of 16-bit numbers with 32-bit sums; what is trained and what is"
+              + " written is fp32 (default: ${DEFAULT-VALUE}).")
+  private DType dtype;
 
   @Option(
       names = "--threads",
@@ -41,6 +52,11 @@ final class KernelsOptions {
       throw new InputException(
           "--threads must be at most " + MOST_THREADS + ", found " + threads + ".");
     }
-    return KernelsSelection.select(device, kernels, threads);
+    return KernelsSelection.select(device, kernels, threads, dtype);
+  }
+
+  /** What is computed in. */
+  DType dtype() {
+    return dtype;
   }
 }

@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       TrainCommand.class,
+      PlanCommand.class,
       EvalCommand.class,
       EncodeCommand.class,
       PrepareCommand.class,

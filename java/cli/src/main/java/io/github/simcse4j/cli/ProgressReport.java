@@ -1,5 +1,6 @@
 package io.github.simcse4j.cli;
 
+import io.github.simcse4j.train.MemoryPlan;
 import io.github.simcse4j.train.TrainListener;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -22,10 +23,33 @@ final class ProgressReport implements TrainListener, AutoCloseable {
   private final long start = System.nanoTime();
   private long last;
   private int drawn;
+  private boolean planned;
 
   ProgressReport(PrintWriter err, boolean terminal) {
     this.err = err;
     this.terminal = terminal;
+  }
+
+  /** Says how a batch is cut, the first time and when that had to change. */
+  @Override
+  public void onPlan(Plan plan) {
+    boolean ranOut = !plan.cause().isEmpty();
+    MemoryPlan memory = plan.memory();
+    if (ranOut) {
+      close();
+      err.printf(
+          Locale.ROOT,
+          "memory ran out (%s): starting the step again with at most %,d tokens a chunk, %,d of %,d"
+              + " chunks kept%n",
+          plan.cause(),
+          memory.tokensPerChunk(),
+          memory.kept(),
+          memory.chunks());
+    } else if (!planned && memory.chunks() > 1) {
+      memory.lines().forEach(err::println);
+    }
+    planned = true;
+    err.flush();
   }
 
   @Override
@@ -39,14 +63,20 @@ final class ProgressReport implements TrainListener, AutoCloseable {
     double share = step.step() / (double) step.totalSteps();
     String left = duration((now - start) * 1e-9 * (1 - share) / share) + " left";
     String rate = String.format(Locale.ROOT, "%,.0f sentences/s", step.sentencesPerSecond());
+    String chunks =
+        step.chunks() == 1
+            ? ""
+            : String.format(
+                Locale.ROOT, "  %,d chunks of %,d tokens", step.chunks(), step.tokensPerChunk());
     String text =
         String.format(
             Locale.ROOT,
-            "%d/%d  loss %.4f  %s  %s",
+            "%d/%d  loss %.4f  %s%s  %s",
             step.step(),
             step.totalSteps(),
             step.loss(),
             rate,
+            chunks,
             left);
     if (terminal) {
       draw(bar(share, LINE_WIDTH - text.length() - 3) + text);

@@ -7,6 +7,7 @@ import io.github.simcse4j.eval.StsTasks;
 import io.github.simcse4j.eval.TaskResult;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.train.Quickstart;
 import io.github.simcse4j.train.Training;
 import java.io.IOException;
@@ -60,21 +61,22 @@ final class QuickstartCommand implements Callable<Integer> {
       err.println(selection.line());
       err.flush();
       ScoredPairs pairs = StsTasks.readOne(quickstart.pairs());
-      TaskResult before = evaluate(quickstart.start(), pairs, kernels);
-      try (Training training = quickstart.training(quickstart.config(), kernels);
+      DType dtype = kernelsOptions.dtype();
+      TaskResult before = evaluate(quickstart.start(), pairs, kernels, dtype);
+      try (Training training = quickstart.training(quickstart.config(), kernels, dtype);
           ProgressReport progress = new ProgressReport(err, Terminal.isStandardError())) {
         err.println(training.prepared().text());
         err.flush();
         training.run(List.of(progress));
       }
-      TaskResult after = evaluate(quickstart.trained(), pairs, kernels);
+      TaskResult after = evaluate(quickstart.trained(), pairs, kernels, dtype);
       report(spec.commandLine().getOut(), quickstart, before, after);
     }
     return ExitCode.OK;
   }
 
-  private static TaskResult evaluate(Path model, ScoredPairs pairs, Kernels kernels) {
-    try (SentenceEncoder encoder = SentenceEncoder.load(model, null, 0, kernels)) {
+  private static TaskResult evaluate(Path model, ScoredPairs pairs, Kernels kernels, DType dtype) {
+    try (SentenceEncoder encoder = SentenceEncoder.load(model, null, 0, kernels, dtype)) {
       return Evaluation.run(pairs, encoder::encode);
     }
   }

@@ -2,6 +2,7 @@ package io.github.simcse4j.cli;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.train.MemorySettings;
 import io.github.simcse4j.train.MetricsWriter;
 import io.github.simcse4j.train.TrainConfig;
 import io.github.simcse4j.train.TrainListener;
@@ -87,19 +88,21 @@ final class TrainCommand implements Callable<Integer> {
   private Path tokens;
 
   @Mixin private TrainOptions options;
+  @Mixin private MemoryOptions memoryOptions;
   @Mixin private KernelsOptions kernelsOptions;
 
   @Override
   public Integer call() {
     PrintWriter err = spec.commandLine().getErr();
     TrainConfig config = options.config();
+    MemorySettings memory = memoryOptions.settings();
     Training.Files files =
         new Training.Files(
             model, corpus.files(), corpus.columns(), tokens, dev, out, evalMaxLength);
     KernelsSelection selection = kernelsOptions.select();
     try (Kernels kernels = selection.kernels();
         MetricsWriter writer = metrics == null ? null : new MetricsWriter(metrics);
-        Training training = new Training(files, config, kernels);
+        Training training = new Training(files, config, memory, kernels, kernelsOptions.dtype());
         ProgressReport progress = new ProgressReport(err, Terminal.isStandardError())) {
       err.println(selection.line());
       err.println(training.prepared().text());

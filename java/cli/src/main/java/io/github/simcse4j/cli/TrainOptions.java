@@ -23,7 +23,7 @@ final class TrainOptions {
   @Option(
       names = "--batch-size",
       paramLabel = "N",
-      description = "Sentences, pairs or triples in a batch.")
+      description = "Sentences, pairs or triples in a batch, 2 to 1048576.")
   private Integer batchSize;
 
   @Option(

@@ -164,9 +164,8 @@ final class BadInputTest {
     Sandbox.run("prepare", "--model", model, "--train", few, "--out", tokens, "--max-length", 12);
     refuses(
         () -> Sandbox.train(model, tokens, folder.resolve("out")),
-        "a batch of 4",
-        "data set of 2",
-        "--batch-size");
+        "few.arrow",
+        "--batch-size 4 is larger than the 2 sentences");
   }
 
   @Test
@@ -213,6 +212,12 @@ final class BadInputTest {
     String[] kernels = {"encode", "--model", "m", "--input", "-", "--output", "v.npy", "--kernels"};
     refuses(() -> with(kernels, "cuda"), "--kernels cuda", "vector");
     refuses(() -> with(kernels, "vector", "--threads", "0"), "--threads", "at least 1");
+    refuses(() -> with(kernels, "vector", "--precision", "fp8"), "--precision", "fp8", "bf16");
+    refuses(
+        () -> with(kernels, "vector", "--precision", "bf16"),
+        "--kernels vector --precision bf16",
+        "make native",
+        "--precision fp32");
     refuses(() -> with(kernels, "vector", "--threads", "99999"), "--threads", "at most 1024");
   }
 

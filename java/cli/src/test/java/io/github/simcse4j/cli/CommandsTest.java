@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -72,7 +73,9 @@ final class CommandsTest {
             "learningRate",
             "gradNorm",
             "sentencesPerSecond",
-            "tokensPerSecond");
+            "tokensPerSecond",
+            "chunks",
+            "tokensPerChunk");
     assertEquals(step, lines.get(0).keySet());
     assertEquals(step, lines.get(2).keySet());
     assertEquals(2.0, lines.get(2).get("step"));
@@ -232,6 +235,23 @@ final class CommandsTest {
   }
 
   @Test
+  void everyCommandComputesInBf16() throws IOException {
+    Object[] bf16 = {"--precision", "bf16"};
+    assertTrue(train(sandbox.text(), bf16).err().startsWith("kernels: reference on cpu in bf16 ("));
+    Path out = folder.resolve("out");
+    CommandRun eval =
+        Sandbox.run("eval", "--model", out, "--tasks", sandbox.pairs(), "--precision", "bf16");
+    assertEquals(2, eval.succeeded().out().lines().count());
+    float[] rounded = npy(encode(sandbox.text(), "bf16.npy", bf16), SENTENCES);
+    float[] vectors = npy(encode(sandbox.text(), "fp32.npy", "--precision", "fp32"), SENTENCES);
+    assertFalse(Arrays.equals(rounded, vectors));
+    for (int i = 0; i < vectors.length; i++) {
+      // Means over tokens of normalised numbers, after some roundings to 8 bits.
+      assertEquals(vectors[i], rounded[i], 0x1p-6);
+    }
+  }
+
+  @Test
   void benchPrintsARateEachTime() {
     CommandRun run =
         CommandRun.of(
@@ -254,7 +274,10 @@ final class CommandsTest {
   @Test
   void theDoctorNamesWhatComputes() {
     CommandRun run = CommandRun.of("doctor").succeeded();
-    assertTrue(run.out().contains("kernels reference  usable on cpu"), run.out());
+    assertTrue(run.out().contains("kernels reference  usable on cpu in fp32 and bf16: "), run.out());
+    assertTrue(
+        run.out().matches("(?s).*kernels native +(usable on cpu: |not usable: there is no ).*"),
+        run.out());
     assertTrue(run.out().matches("(?s).*vector api +on, \\d+ bit wide.*"), run.out());
     assertEquals("", run.err());
   }

@@ -41,35 +41,38 @@ public final class BatchPacker implements AutoCloseable {
    */
   public PackedBatch pack(long[] groups, int from, int to, int column) {
     tables.clear();
-    addColumn(groups, from, to, column);
+    for (int i = from; i < to; i++) {
+      add(groups[i], column);
+    }
     return tables.packed(store.ids());
   }
 
   /**
-   * All columns of groups {@code groups[from] .. groups[to - 1]}, column after column: sentence
-   * {@code column * (to - from) + i} is column {@code column} of {@code groups[from + i]}.
+   * A stretch of a batch's sentences, in one view. The batch has the columns of {@code groups[0] ..
+   * groups[count - 1]} column after column: sentence {@code column * count + i} is column {@code
+   * column} of {@code groups[i]}.
    *
+   * @param from first sentence of the stretch
+   * @param to where it ends, exclusive; at most {@code columns * count}
    * @throws InputException where the file holds an id that is not in the vocabulary
    */
-  public PackedBatch packColumns(long[] groups, int from, int to) {
+  public PackedBatch packColumns(long[] groups, int count, int from, int to) {
     tables.clear();
-    for (int column = 0; column < store.columns(); column++) {
-      addColumn(groups, from, to, column);
+    for (int i = from; i < to; i++) {
+      add(groups[i % count], i / count);
     }
     return tables.packed(store.ids());
   }
 
-  private void addColumn(long[] groups, int from, int to, int column) {
+  private void add(long group, int column) {
     if (column < 0 || column >= store.columns()) {
       throw new IndexOutOfBoundsException("column " + column + " of " + store.columns());
     }
-    for (int i = from; i < to; i++) {
-      long sentence = groups[i] * store.columns() + column;
-      long start = store.start(sentence);
-      int length = store.length(sentence);
-      checkIds(sentence, start, length);
-      tables.add(start, length, (int) sentence);
-    }
+    long sentence = group * store.columns() + column;
+    long start = store.start(sentence);
+    int length = store.length(sentence);
+    checkIds(sentence, start, length);
+    tables.add(start, length, (int) sentence);
   }
 
   /** Kernels index the embedding table with these ids, and a file may hold anything. */

@@ -2,6 +2,7 @@ package io.github.simcse4j.data;
 
 import io.github.simcse4j.files.InputException;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Which groups are in which batch of which epoch: a pure function of settings, epoch and batch
@@ -27,12 +28,13 @@ public final class BatchSampler {
       throw InputException.in(
           store.file(),
           "",
-          "a batch of "
-              + settings.batchSize()
-              + " is larger than the data set of "
-              + store.groups()
-              + " groups",
-          "choose a smaller --batch-size or keep the last batch with --no-drop-last");
+          String.format(
+              Locale.ROOT,
+              "--batch-size %d is larger than the %,d %s of the data set",
+              settings.batchSize(),
+              store.groups(),
+              store.columns() == 1 ? "sentences" : "groups of " + store.columns() + " sentences"),
+          "choose a smaller one or keep the last batch with --no-drop-last");
     }
     this.store = store;
     this.settings = settings;
@@ -49,6 +51,11 @@ public final class BatchSampler {
 
   public BatchSettings settings() {
     return settings;
+  }
+
+  /** Groups of the largest batch. */
+  public int mostGroups() {
+    return (int) Math.min(settings.batchSize(), store.groups());
   }
 
   /**

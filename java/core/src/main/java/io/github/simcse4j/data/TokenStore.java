@@ -251,6 +251,18 @@ public final class TokenStore implements AutoCloseable {
     return most;
   }
 
+  /** The most sentences that have at most {@code tokens} tokens together; at least 1. */
+  public long mostSentences(long tokens) {
+    long left = tokens;
+    long most = 0;
+    for (int length = 1; length < lengthCounts.length && length <= left; length++) {
+      long taken = Math.min(left / length, lengthCounts[length]);
+      most += taken;
+      left -= taken * length;
+    }
+    return Math.max(1, most);
+  }
+
   /** The length at which sentences were cut when the store was made. */
   public int maxLength() {
     return header.maxLength();

@@ -70,6 +70,10 @@ public final class SentenceEncoder implements AutoCloseable {
     this.batch = new TokenBatch(sentences, tokens);
     this.largest = new BatchDimensions(tokens, sentences, 1);
     this.vectors = Tensor.host(DType.F32, sentences, model.dimension());
+    if (ownsModel) {
+      // Nobody trains it: its weights stay as they are.
+      model.holdWeights();
+    }
   }
 
   /**
@@ -83,12 +87,22 @@ public final class SentenceEncoder implements AutoCloseable {
    *     positions
    */
   public static SentenceEncoder load(Path folder, Pooler pooler, int maxLength, Kernels kernels) {
+    return load(folder, pooler, maxLength, kernels, DType.F32);
+  }
+
+  /**
+   * The same.
+   *
+   * @param dtype what is computed in: F32 or BF16; the vectors are F32 always
+   */
+  public static SentenceEncoder load(
+      Path folder, Pooler pooler, int maxLength, Kernels kernels, DType dtype) {
     try (ModelFolder opened = ModelFolder.open(folder)) {
       Tokenizer tokenizer = Tokenizers.load(opened.tokenizerFolder());
       opened.requireVocabulary(tokenizer.vocabularySize());
       opened.requireLength("--max-length", maxLength);
       Pooler chosen = pooler != null ? pooler : opened.pooler().orElse(Pooler.AVG);
-      SentenceModel model = SentenceModels.load(opened, chosen, kernels);
+      SentenceModel model = SentenceModels.load(opened, chosen, kernels, dtype);
       int length = maxLength > 0 ? maxLength : opened.maxLength().orElse(Integer.MAX_VALUE);
       return new SentenceEncoder(model, tokenizer, length, true, opened.normalizes(), true);
     }
@@ -184,6 +198,7 @@ public final class SentenceEncoder implements AutoCloseable {
     }
     vectors.memory().close();
     if (ownsModel) {
+      model.releaseWeights();
       model.close();
     }
   }

@@ -118,7 +118,10 @@ abstract class BackendOperations {
       Tensor gradients,
       Tensor firstMoment,
       Tensor secondMoment,
-      Tensor norm);
+      Tensor norm,
+      Tensor copy);
+
+  protected abstract void doConvert(Tensor from, Tensor to);
 
   protected abstract void doDropoutMask(PackedBatch batch, Dropout dropout, Tensor mask);
 }

@@ -50,6 +50,16 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
   /** Copies backend to host, once everything before it is done; same type and shape. */
   public abstract void download(Tensor tensor, Tensor host);
 
+  /**
+   * Announces a tensor that nothing but {@link #adamw}, {@link #convert}, {@link #zero} and {@link
+   * #upload} will change, so that a backend may keep packed forms of the matrices in it. That may
+   * cost up to twice the tensor's memory.
+   */
+  public void holdWeights(Tensor weights) {}
+
+  /** Ends {@link #holdWeights}, for the same tensor; due before its memory is closed. */
+  public void releaseWeights(Tensor weights) {}
+
   /** Waits until everything asked for so far is done. */
   public abstract void synchronize();
 
@@ -142,6 +152,9 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     if (epilogue.preActivation() != null) {
       shape(op, "preActivation", epilogue.preActivation(), dtype, m, n);
     }
+    if (epilogue.residual() != null) {
+      shape(op, "residual", epilogue.residual(), c.dtype(), m, n);
+    }
     doGemm(transposeA, transposeB, a, b, c, epilogue);
   }
 
@@ -189,7 +202,7 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
    * (Vaswani et al. 2017).
    *
    * @param x (R, H); overwritten with residual + dropout(x), which the backward pass needs
-   * @param residual (R, H)
+   * @param residual (R, H), or null where x has it already and the dropout drops nothing
    * @param out (R, H); may be the same tensor as {@code residual}
    * @param statistics of the sum (R)
    */
@@ -205,7 +218,10 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     DType dtype = floats(op, x);
     long hidden = columns(op, "x", x);
     shape(op, "x", x, dtype, batch.rows(), hidden);
-    shape(op, "residual", residual, dtype, batch.rows(), hidden);
+    if (residual != null) {
+      shape(op, "residual", residual, dtype, batch.rows(), hidden);
+    }
+    that(residual != null || !dropout.active(), op, "residual is missing, and dropout is active");
     shape(op, "out", out, dtype, batch.rows(), hidden);
     OperandChecks.norm(op, norm, dtype, hidden);
     OperandChecks.statistics(op, statistics, dtype, batch.rows());
@@ -318,7 +334,7 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
    *
    * @param hidden (R, H)
    * @param accumulate adds to {@code out} instead of overwriting it, for poolers over two layers
-   * @param out (views * B, H)
+   * @param out (views * B, H), of the hidden states' type or its accumulator type
    * @param argmax row of {@code hidden} that gave each value (views * B, H) I32; for MAX, else null
    */
   public final void poolingForward(
@@ -337,7 +353,7 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
   /**
    * Gradient of {@link #poolingForward}.
    *
-   * @param dOut (views * B, H)
+   * @param dOut (views * B, H), of the hidden states' type or its accumulator type
    * @param dHidden += (R, H)
    */
   public final void poolingBackward(
@@ -414,12 +430,12 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
   /**
    * The Euclidean length of all gradients.
    *
-   * @param gradients (P)
+   * @param gradients (P), of an accumulator type
    * @param norm one number (1)
    */
   public final void gradientNorm(Tensor gradients, Tensor norm) {
     String op = "gradient_norm";
-    DType dtype = floats(op, gradients);
+    DType dtype = parameterType(op, gradients);
     shape(op, "gradients", gradients, dtype, gradients.elements());
     shape(op, "norm", norm, accumulator(dtype), 1);
     doGradientNorm(gradients, norm);
@@ -433,11 +449,12 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
    *   p = p - learningRate ( m' / (sqrt(v') + epsilon) + weightDecay p ),  m', v' bias-corrected
    * </pre>
    *
-   * @param parameters updated (P)
+   * @param parameters updated (P), of an accumulator type, as all but {@code copy}
    * @param gradients (P)
    * @param firstMoment m, updated (P)
    * @param secondMoment v, updated (P)
    * @param norm global norm of the gradients as {@link #gradientNorm} left it (1)
+   * @param copy BF16 (P), the updated parameters rounded to nearest even, or null
    */
   public final void adamw(
       AdamWStep step,
@@ -445,19 +462,38 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
       Tensor gradients,
       Tensor firstMoment,
       Tensor secondMoment,
-      Tensor norm) {
+      Tensor norm,
+      Tensor copy) {
     String op = "adamw";
-    DType dtype = floats(op, parameters);
+    DType dtype = parameterType(op, parameters);
     long count = parameters.elements();
     shape(op, "parameters", parameters, dtype, count);
     shape(op, "gradients", gradients, dtype, count);
     shape(op, "firstMoment", firstMoment, dtype, count);
     shape(op, "secondMoment", secondMoment, dtype, count);
-    shape(op, "norm", norm, accumulator(dtype), 1);
-    doAdamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+    shape(op, "norm", norm, dtype, 1);
+    if (copy != null) {
+      shape(op, "copy", copy, DType.BF16, count);
+    }
+    doAdamw(step, parameters, gradients, firstMoment, secondMoment, norm, copy);
   }
 
   // --- small ones ---
+
+  /**
+   * The same numbers in another type, rounded to nearest even.
+   *
+   * @param from any shape
+   * @param to same shape, another float type
+   */
+  public final void convert(Tensor from, Tensor to) {
+    String op = "convert";
+    floats(op, from);
+    DType dtype = floats(op, to);
+    that(from.dtype() != dtype, op, "from and to are both %s", dtype);
+    shape(op, "to", to, dtype, from.shape().extents());
+    doConvert(from, to);
+  }
 
   /**
    * The dropout mask of a hidden site, one byte an element: 1 kept, 0 dropped. For tests and
@@ -488,5 +524,12 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     that(tensor != null, op, "an argument is missing");
     that(supports(tensor.dtype()), op, "the %s backend does not compute in %s", name(), tensor);
     return tensor.dtype();
+  }
+
+  /** A type whose sums are of the same type: parameters in any other would lose small updates. */
+  private DType parameterType(String op, Tensor tensor) {
+    DType dtype = floats(op, tensor);
+    that(accumulator(dtype) == dtype, op, "parameters and gradients are not kept in %s", tensor);
+    return dtype;
   }
 }

@@ -1,5 +1,6 @@
 package io.github.simcse4j.kernels;
 
+import io.github.simcse4j.tensor.DType;
 import java.util.Optional;
 
 /** A way to get {@link Kernels}, found by {@link java.util.ServiceLoader}. */
@@ -19,6 +20,9 @@ public interface KernelsProvider {
    * where they can. It must not fail, whatever is missing.
    */
   Optional<String> obstacle();
+
+  /** Whether the opened kernels compute in this type, as {@link Kernels#supports} will say. */
+  boolean supports(DType dtype);
 
   /**
    * Opens the kernels.

@@ -1,9 +1,11 @@
 package io.github.simcse4j.kernels;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.TreeSet;
@@ -20,37 +22,62 @@ public record KernelsSelection(Kernels kernels, String line) {
   /** Picks by itself. */
   public static final String AUTO = "auto";
 
+  /** Picks a backend that computes in F32. */
+  public static KernelsSelection select(String device, String name, int threads) {
+    return select(device, name, threads, DType.F32);
+  }
+
   /**
    * Picks a backend.
    *
    * @param device {@code auto} or a device such as {@code cpu}
    * @param name {@code auto} or a backend such as {@code vector}
    * @param threads host threads to compute with
-   * @throws InputException where there is no such backend or device, or it cannot be used here
+   * @param dtype the type of activations
+   * @throws InputException where there is no such backend or device, or it cannot be used here or
+   *     not with this type
    */
-  public static KernelsSelection select(String device, String name, int threads) {
+  public static KernelsSelection select(String device, String name, int threads, DType dtype) {
     if (threads < 1) {
       throw new InputException("--threads must be at least 1, found " + threads + ".");
     }
     List<KernelsProvider> candidates = candidates(device, name);
     List<String> passedOver = new ArrayList<>();
     for (KernelsProvider provider : candidates) {
-      Optional<String> obstacle = provider.obstacle();
+      Optional<String> obstacle = obstacle(provider, dtype);
       if (obstacle.isPresent()) {
         passedOver.add(provider.name() + ": " + obstacle.get());
       } else if (!name.equals(AUTO) || provider.rank() >= 0) {
         Kernels kernels = provider.open(threads);
-        return new KernelsSelection(kernels, line(provider, kernels, name, passedOver));
+        return new KernelsSelection(kernels, line(provider, kernels, name, dtype, passedOver));
       }
     }
     throw new InputException(
-        "--device "
-            + device
-            + " --kernels "
-            + name
-            + " cannot be used here: "
-            + String.join("; ", passedOver)
-            + ".");
+        "--device %s --kernels %s --precision %s cannot be used here (%s); %s."
+            .formatted(
+                device,
+                name,
+                precision(dtype),
+                String.join("; ", passedOver),
+                dtype == DType.F32
+                    ? "choose other kernels"
+                    : "build the native library with `make native`, or use --precision "
+                        + precision(DType.F32)));
+  }
+
+  /** What stands against this provider for this type. */
+  private static Optional<String> obstacle(KernelsProvider provider, DType dtype) {
+    return provider
+        .obstacle()
+        .or(() ->
+            provider.supports(dtype)
+                ? Optional.empty()
+                : Optional.of("does not compute in " + precision(dtype)));
+  }
+
+  /** What the option {@code --precision} calls a type. */
+  public static String precision(DType dtype) {
+    return dtype == DType.F32 ? "fp32" : dtype.name().toLowerCase(Locale.ROOT);
   }
 
   /** Every provider there is, best first. */
@@ -90,9 +117,14 @@ public record KernelsSelection(Kernels kernels, String line) {
   }
 
   private static String line(
-      KernelsProvider provider, Kernels kernels, String asked, List<String> passedOver) {
+      KernelsProvider provider,
+      Kernels kernels,
+      String asked,
+      DType dtype,
+      List<String> passedOver) {
     StringBuilder line = new StringBuilder("kernels: ");
     line.append(provider.name()).append(" on ").append(provider.device());
+    line.append(" in ").append(precision(dtype));
     line.append(" (").append(kernels.description()).append("), ");
     line.append(asked.equals(AUTO) ? "the fastest that works here" : "as asked for");
     if (!passedOver.isEmpty()) {

@@ -79,7 +79,8 @@ final class OperandChecks {
       DType dtype) {
     long channels = columns(op, "hidden", hidden);
     shape(op, "hidden", hidden, dtype, batch.rows(), channels);
-    shape(op, "pooled", pooled, dtype, batch.embeddings(), channels);
+    DType own = pooled != null && pooled.dtype() == dtype ? dtype : accumulator(dtype);
+    shape(op, "pooled", pooled, own, batch.embeddings(), channels);
     that((mode == PoolingMode.MAX) == (argmax != null), op, "argmax goes with MAX, found %s", mode);
     if (argmax != null) {
       shape(op, "argmax", argmax, DType.I32, batch.embeddings(), channels);

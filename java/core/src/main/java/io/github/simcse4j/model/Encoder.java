@@ -74,6 +74,8 @@ final class Encoder {
         a.context,
         kept.lse());
 
+    // Where nothing is dropped and nothing kept, the product adds the residual in passing.
+    boolean fused = key == null && !a.training();
     PackedBatch rows = batch;
     Tensor output = a.hidden;
     if (a.narrow(l)) {
@@ -89,11 +91,11 @@ final class Encoder {
         kept.narrowContext(),
         weights.contextWeight(),
         kept.attentionSum(),
-        GemmEpilogue.bias(weights.contextBias()));
+        projection(fused, weights.contextBias(), input));
     kernels.dropoutResidualLayerNormForward(
         rows,
         kept.attentionSum(),
-        input,
+        fused ? null : input,
         weights.attentionNorm(),
         hidden(key, Dropout.attentionOutputSite(l)),
         output,
@@ -112,16 +114,20 @@ final class Encoder {
         wide,
         weights.downWeight(),
         kept.outputSum(),
-        GemmEpilogue.bias(weights.downBias()));
+        projection(fused, weights.downBias(), output));
     kernels.dropoutResidualLayerNormForward(
         rows,
         kept.outputSum(),
-        output,
+        fused ? null : output,
         weights.outputNorm(),
         hidden(key, Dropout.feedForwardSite(l)),
         output,
         kept.outputStatistics());
     return output;
+  }
+
+  private static GemmEpilogue projection(boolean fused, Tensor bias, Tensor residual) {
+    return fused ? GemmEpilogue.biasResidual(bias, residual) : GemmEpilogue.bias(bias);
   }
 
   /**

@@ -8,19 +8,35 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Named views into one flat array of parameters, or of their gradients. */
+/**
+ * Named views into the flat array of parameters, or of their gradients. Its matrices and its biases
+ * and layer norms may lie apart and be of two types.
+ */
 final class EncoderParameters {
 
   private final ParameterLayout layout;
-  private final Tensor flat;
+  private final Tensor matrices;
+  private final Tensor vectors;
   private final Map<String, ParameterLayout.Entry> entries = new HashMap<>();
   private final EmbeddingTables tables;
   private final LayerNorm embeddingNorm;
   private final List<LayerParameters> layers = new ArrayList<>();
 
+  /**
+   * @param flat all of them (P)
+   */
   EncoderParameters(ParameterLayout layout, Tensor flat) {
+    this(layout, flat.rows(0, layout.decayed()), flat.rows(layout.decayed(), layout.elements()));
+  }
+
+  /**
+   * @param matrices the first {@link ParameterLayout#decayed} elements
+   * @param vectors the rest
+   */
+  EncoderParameters(ParameterLayout layout, Tensor matrices, Tensor vectors) {
     this.layout = layout;
-    this.flat = flat;
+    this.matrices = matrices;
+    this.vectors = vectors;
     layout.entries().forEach(entry -> entries.put(entry.name(), entry));
     this.tables =
         new EmbeddingTables(
@@ -36,8 +52,8 @@ final class EncoderParameters {
   private LayerParameters layer(String prefix) {
     long h = layout.config().hiddenSize();
     return new LayerParameters(
-        flat.slice(entries.get(prefix + "attention.self.query.weight").offset(), 3 * h, h),
-        flat.slice(entries.get(prefix + "attention.self.query.bias").offset(), 3 * h),
+        tensor(prefix + "attention.self.query.weight", 3 * h, h),
+        tensor(prefix + "attention.self.query.bias", 3 * h),
         tensor(prefix + "attention.output.dense.weight"),
         tensor(prefix + "attention.output.dense.bias"),
         norm(prefix + "attention.output.LayerNorm"),
@@ -61,16 +77,15 @@ final class EncoderParameters {
     if (entry == null) {
       throw new IllegalArgumentException("there is no parameter " + name);
     }
-    return flat.slice(entry.offset(), entry.shape().extents());
+    return tensor(name, entry.shape().extents());
   }
 
-  ParameterLayout layout() {
-    return layout;
-  }
-
-  /** All of them as one array (P). */
-  Tensor flat() {
-    return flat;
+  /** What starts with this parameter, in a shape of the caller's. */
+  private Tensor tensor(String name, long... extents) {
+    long offset = entries.get(name).offset();
+    return offset < layout.decayed()
+        ? matrices.slice(offset, extents)
+        : vectors.slice(offset - layout.decayed(), extents);
   }
 
   EmbeddingTables tables() {

@@ -9,31 +9,16 @@ public final class ForwardPass {
 
   final PackedBatch batch;
   final DropoutKey key;
-  final EncoderActivations activations;
-  final Tensor pooled;
-  final Tensor argmax;
-  final boolean head;
-  private final Tensor embeddings;
+  final PassBuffers buffers;
 
-  ForwardPass(
-      PackedBatch batch,
-      DropoutKey key,
-      EncoderActivations activations,
-      Tensor pooled,
-      Tensor argmax,
-      boolean head,
-      Tensor embeddings) {
+  ForwardPass(PackedBatch batch, DropoutKey key, PassBuffers buffers) {
     this.batch = batch;
     this.key = key;
-    this.activations = activations;
-    this.pooled = pooled;
-    this.argmax = argmax;
-    this.head = head;
-    this.embeddings = embeddings;
+    this.buffers = buffers;
   }
 
-  /** The sentence embeddings (views * B, H), view after view. */
+  /** The sentence embeddings (views * B, H), view after view; of the accumulator type. */
   public Tensor embeddings() {
-    return embeddings;
+    return buffers.embeddings();
   }
 }

@@ -128,7 +128,10 @@ public final class ParameterLayout {
     return end;
   }
 
-  /** The first this many elements are subject to weight decay, the rest are not. */
+  /**
+   * The first this many elements are subject to weight decay: the matrices. The rest, biases and
+   * layer norms, are not.
+   */
   public long decayed() {
     return decayed;
   }

@@ -1,13 +1,9 @@
 package io.github.simcse4j.model;
 
-import io.github.simcse4j.kernels.GemmEpilogue;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
-import io.github.simcse4j.tensor.Memory;
-import io.github.simcse4j.tensor.PlannedMemory;
-import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
 
@@ -20,23 +16,21 @@ public final class SentenceModel implements AutoCloseable {
   private final ParameterLayout layout;
   private final Pooler pooler;
   private final Kernels kernels;
-  private final DType dtype;
-  private final Memory memory;
-  private final EncoderParameters weights;
+  private final ModelParameters parameters;
 
   /**
    * A model of zeros; {@link SentenceModels} fills it.
    *
-   * @param dtype of parameters and activations: F32, or F64 on the reference backend
+   * @param dtype of matrices and activations: F32, BF16, or F64 on the reference backend
+   * @param trainable whether the matrices are kept in the accumulator type where {@code dtype} is
+   *     another
    */
-  SentenceModel(EncoderConfig config, Pooler pooler, Kernels kernels, DType dtype) {
+  SentenceModel(
+      EncoderConfig config, Pooler pooler, Kernels kernels, DType dtype, boolean trainable) {
     this.layout = new ParameterLayout(config, pooler == Pooler.CLS);
     this.pooler = pooler;
     this.kernels = kernels;
-    this.dtype = dtype;
-    this.memory = kernels.allocate(layout.elements() * dtype.bytes());
-    this.weights =
-        new EncoderParameters(layout, new Tensor(memory, 0, dtype, Shape.of(layout.elements())));
+    this.parameters = new ModelParameters(layout, kernels, dtype, trainable);
   }
 
   public EncoderConfig config() {
@@ -55,14 +49,27 @@ public final class SentenceModel implements AutoCloseable {
     return layout;
   }
 
-  /** All parameters as one array (P), for the optimiser. */
+  /**
+   * All parameters as one array (P) of the accumulator type, for the optimiser.
+   *
+   * @throws IllegalStateException where the model is there to be used alone, in another type
+   */
   public Tensor parameters() {
-    return weights.flat();
+    return parameters.master();
   }
 
-  /** The type of parameters and activations. */
+  /**
+   * The matrices in the type that they are multiplied in, the first {@link ParameterLayout#decayed}
+   * elements of {@link #parameters} rounded; null where that is the same type. Whoever changes the
+   * parameters writes it too.
+   */
+  public Tensor copy() {
+    return parameters.copy();
+  }
+
+  /** The type of activations. */
   public DType dtype() {
-    return dtype;
+    return parameters.dtype();
   }
 
   /** Channels of a sentence embedding. */
@@ -71,16 +78,34 @@ public final class SentenceModel implements AutoCloseable {
   }
 
   /**
-   * Bytes of workspace that {@link #forward} and {@link #backward} take for a batch of this size.
+   * Lets the backend keep packed forms of the matrices, until {@link #releaseWeights}: faster where
+   * they are used often and do not change, at a cost in memory.
    */
-  public long workspaceBytes(BatchDimensions dimensions, boolean training) {
-    Workspace planned = new Workspace(new PlannedMemory());
-    allocate(dimensions, training, planned);
-    return planned.peak();
+  public void holdWeights() {
+    kernels.holdWeights(parameters.matrices());
+  }
+
+  /** Ends {@link #holdWeights}. */
+  public void releaseWeights() {
+    kernels.releaseWeights(parameters.matrices());
+  }
+
+  /** How much memory the model and its passes take up. */
+  public ModelMemory memory() {
+    return new ModelMemory(layout, pooler, dtype());
   }
 
   /**
-   * Encodes a batch.
+   * Bytes of workspace that {@link #forward(PackedBatch, DropoutKey, boolean, boolean, Workspace)}
+   * and {@link #backward} take for a batch of this size.
+   */
+  public long workspaceBytes(BatchDimensions dimensions, boolean training) {
+    ModelMemory memory = memory();
+    return memory.passBytes(dimensions, training) + memory.embeddingBytes(dimensions.embeddings());
+  }
+
+  /**
+   * Encodes a batch into embeddings of the workspace.
    *
    * @param key the step's dropout key, or null to drop nothing
    * @param training whether a backward pass follows
@@ -89,72 +114,73 @@ public final class SentenceModel implements AutoCloseable {
    */
   public ForwardPass forward(
       PackedBatch batch, DropoutKey key, boolean training, boolean head, Workspace workspace) {
-    BatchDimensions dimensions =
-        new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
-    Buffers buffers = allocate(dimensions, training, workspace);
+    Tensor embeddings = memory().embeddings(dimensions(batch), workspace);
+    return forward(batch, key, training, head, embeddings, workspace);
+  }
+
+  /**
+   * Encodes a batch. With the same key it gives the same bits again, whether it is for training or
+   * not.
+   *
+   * @param key the step's dropout key, or null to drop nothing; then the bits of a pass for
+   *     training and of one for use may differ
+   * @param training whether a backward pass follows
+   * @param head whether the linear layer behind the pooler is used, where there is one
+   * @param embeddings (views * B, H) of the accumulator type, view after view; the backward pass
+   *     may use them up
+   * @param workspace where every other tensor of the pass is taken from
+   */
+  public ForwardPass forward(
+      PackedBatch batch,
+      DropoutKey key,
+      boolean training,
+      boolean head,
+      Tensor embeddings,
+      Workspace workspace) {
+    boolean withHead = head && layout.hasHead();
+    PassBuffers buffers =
+        PassBuffers.take(memory(), dimensions(batch), training, withHead, embeddings, workspace);
     Encoder encoder = new Encoder(config(), pooler, kernels);
-    encoder.forward(batch, weights, key, buffers.activations, buffers.pooled, buffers.argmax);
-    boolean useHead = head && layout.hasHead();
-    if (useHead) {
-      kernels.gemm(
-          false,
-          true,
-          buffers.pooled,
-          weights.headWeight(),
-          buffers.embeddings,
-          GemmEpilogue.biasTanh(weights.headBias()));
+    EncoderParameters weights = parameters.views();
+    encoder.forward(
+        batch, weights, key, buffers.activations(), buffers.pooled(), buffers.argmax());
+    if (withHead) {
+      buffers.head().forward(kernels, buffers.pooled(), weights);
     }
-    return new ForwardPass(
-        batch,
-        key,
-        buffers.activations,
-        buffers.pooled,
-        buffers.argmax,
-        useHead,
-        useHead ? buffers.embeddings : buffers.pooled);
+    return new ForwardPass(batch, key, buffers);
+  }
+
+  private static BatchDimensions dimensions(PackedBatch batch) {
+    return new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
   }
 
   /**
    * Adds the gradients of all parameters. The pass is used up.
    *
    * @param dEmbeddings (views * B, H); overwritten
-   * @param gradients += in the layout of {@link #parameters} (P)
+   * @param gradients += in the layout and type of {@link #parameters} (P)
    */
   public void backward(ForwardPass pass, Tensor dEmbeddings, Tensor gradients) {
+    EncoderParameters weights = parameters.views();
     EncoderParameters views = new EncoderParameters(layout, gradients);
+    PassBuffers buffers = pass.buffers;
     Tensor dPooled = dEmbeddings;
-    if (pass.head) {
-      kernels.tanhBackward(pass.embeddings(), dEmbeddings);
-      kernels.columnSum(dEmbeddings, views.headBias());
-      kernels.gemm(
-          true, false, dEmbeddings, pass.pooled, views.headWeight(), GemmEpilogue.ACCUMULATE);
-      dPooled = pass.embeddings();
-      kernels.gemm(false, false, dEmbeddings, weights.headWeight(), dPooled, GemmEpilogue.STORE);
+    if (buffers.head() != null) {
+      buffers.head().backward(kernels, dEmbeddings, weights, views);
+      dPooled = buffers.embeddings();
     }
     Encoder encoder = new Encoder(config(), pooler, kernels);
-    encoder.backward(pass.batch, weights, pass.key, pass.activations, dPooled, pass.argmax, views);
+    encoder.backward(
+        pass.batch, weights, pass.key, buffers.activations(), dPooled, buffers.argmax(), views);
   }
 
-  /** A parameter as it lies in the backend's memory, by its Hugging Face name. */
-  Tensor parameter(String name) {
-    return weights.tensor(name);
+  /** Sets a parameter to numbers of the host, in F32 and of its shape. */
+  void set(ParameterLayout.Entry entry, Tensor floats) {
+    parameters.set(entry, floats);
   }
 
   @Override
   public void close() {
-    memory.close();
-  }
-
-  private record Buffers(
-      EncoderActivations activations, Tensor pooled, Tensor argmax, Tensor embeddings) {}
-
-  private Buffers allocate(BatchDimensions dimensions, boolean training, Workspace workspace) {
-    long rows = dimensions.embeddings();
-    long h = dimension();
-    return new Buffers(
-        new EncoderActivations(config(), pooler, dimensions, dtype, training, workspace),
-        workspace.tensor(dtype, rows, h),
-        pooler == Pooler.MAX ? workspace.tensor(DType.I32, rows, h) : null,
-        layout.hasHead() ? workspace.tensor(dtype, rows, h) : null);
+    parameters.close();
   }
 }

@@ -21,9 +21,11 @@ public final class SentenceModels {
   /**
    * The model of a folder, to be used as it is.
    *
+   * @param dtype of matrices and activations: F32 or BF16
    * @throws InputException where the pooler is {@code cls} and the folder has no layer for it
    */
-  public static SentenceModel load(ModelFolder folder, Pooler pooler, Kernels kernels) {
+  public static SentenceModel load(
+      ModelFolder folder, Pooler pooler, Kernels kernels, DType dtype) {
     if (pooler == Pooler.CLS && folder.mlp().isEmpty()) {
       throw InputException.in(
           folder.path(),
@@ -31,7 +33,8 @@ public final class SentenceModels {
           "has no linear layer for the pooler cls (mlp.dense, pooler.dense or a Dense module)",
           "choose --pooler cls_before_pooler or avg");
     }
-    return load(folder, folder.config(), pooler, kernels, DType.F32, 0, false);
+    SentenceModel model = new SentenceModel(folder.config(), pooler, kernels, dtype, false);
+    return fill(model, folder, 0, false);
   }
 
   /**
@@ -39,35 +42,38 @@ public final class SentenceModels {
    * drawn afresh, as SimCSE does, unless the folder comes from such a training.
    *
    * @param config the folder's, or one that differs in dropout alone
+   * @param dtype of matrices and activations: F32 or BF16
    * @param seed of the fresh layer
    */
   public static SentenceModel start(
-      ModelFolder folder, EncoderConfig config, Pooler pooler, Kernels kernels, long seed) {
-    boolean trained =
-        folder.weights().has(ParameterLayout.HEAD + ".weight")
-            || folder.pooler().filter(Pooler.CLS::equals).isPresent();
-    return load(folder, config, pooler, kernels, DType.F32, seed, !trained);
-  }
-
-  static SentenceModel load(
       ModelFolder folder,
       EncoderConfig config,
       Pooler pooler,
       Kernels kernels,
       DType dtype,
-      long seed,
-      boolean freshHead) {
-    SentenceModel model = new SentenceModel(config, pooler, kernels, dtype);
+      long seed) {
+    boolean trained =
+        folder.weights().has(ParameterLayout.HEAD + ".weight")
+            || folder.pooler().filter(Pooler.CLS::equals).isPresent();
+    return fill(new SentenceModel(config, pooler, kernels, dtype, true), folder, seed, !trained);
+  }
+
+  /**
+   * Sets all parameters of a new model from a folder; closes the model where that fails.
+   *
+   * @param freshHead whether the layer behind the pooler is drawn with {@code seed}
+   */
+  static SentenceModel fill(SentenceModel model, ModelFolder folder, long seed, boolean freshHead) {
     try {
       for (ParameterLayout.Entry entry : model.layout().entries()) {
         if (!entry.name().startsWith(ParameterLayout.HEAD)) {
           MemorySegment floats = folder.weights().floats(entry.name(), entry.shape());
-          set(model, entry, Tensor.over(floats, DType.F32, entry.shape().extents()));
+          model.set(entry, Tensor.over(floats, DType.F32, entry.shape().extents()));
           // The model has its copy; both would take up memory for as long as the folder is open.
           folder.weights().unload(entry.name());
         }
       }
-      if (pooler == Pooler.CLS) {
+      if (model.pooler() == Pooler.CLS) {
         loadHead(model, folder, seed, freshHead);
       }
       return model;
@@ -83,7 +89,7 @@ public final class SentenceModels {
    */
   public static SentenceModel random(
       EncoderConfig config, Pooler pooler, Kernels kernels, long seed) {
-    SentenceModel model = new SentenceModel(config, pooler, kernels, DType.F32);
+    SentenceModel model = new SentenceModel(config, pooler, kernels, DType.F32, true);
     List<ParameterLayout.Entry> entries = model.layout().entries();
     for (int i = 0; i < entries.size(); i++) {
       draw(model, entries.get(i), seed, i);
@@ -106,8 +112,8 @@ public final class SentenceModels {
   }
 
   /**
-   * All parameters in host memory under their Hugging Face names; the model's own memory where it
-   * lies on the host.
+   * All parameters in F32 in host memory under their Hugging Face names; the model's own memory
+   * where it lies on the host.
    */
   public static List<NamedTensor> tensors(SentenceModel model) {
     Tensor host = model.parameters();
@@ -135,7 +141,7 @@ public final class SentenceModels {
       } else {
         Dense dense = folder.mlp().get();
         MemorySegment data = entry.shape().rank() == 2 ? dense.weight() : dense.bias();
-        set(model, entry, Tensor.over(data, DType.F32, entry.shape().extents()));
+        model.set(entry, Tensor.over(data, DType.F32, entry.shape().extents()));
       }
     }
   }
@@ -149,21 +155,7 @@ public final class SentenceModels {
       Arrays.fill(values, 1f);
     }
     Tensor host = Tensor.host(DType.F32, entry.shape().extents());
-    set(model, entry, host.fill(values));
-    host.memory().close();
-  }
-
-  private static void set(SentenceModel model, ParameterLayout.Entry entry, Tensor floats) {
-    Tensor parameter = model.parameter(entry.name());
-    if (model.dtype() == DType.F32) {
-      model.kernels().upload(floats, parameter);
-      return;
-    }
-    Tensor host = Tensor.host(model.dtype(), entry.shape().extents());
-    for (long i = 0; i < host.elements(); i++) {
-      host.set(i, floats.get(i));
-    }
-    model.kernels().upload(host, parameter);
+    model.set(entry, host.fill(values));
     host.memory().close();
   }
 }

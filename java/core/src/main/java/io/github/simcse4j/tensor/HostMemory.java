@@ -44,6 +44,11 @@ public final class HostMemory implements Memory {
     return new HostMemory(segment, null);
   }
 
+  /** Memory that comes and goes with an arena, which this object owns. */
+  public static HostMemory owning(MemorySegment segment, Arena arena) {
+    return new HostMemory(segment, arena);
+  }
+
   public MemorySegment segment() {
     return segment;
   }

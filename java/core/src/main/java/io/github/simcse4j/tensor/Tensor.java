@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 public final class Tensor {
 
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
   private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
   private static final ValueLayout.OfDouble F64 = ValueLayout.JAVA_DOUBLE_UNALIGNED;
@@ -119,20 +120,20 @@ public final class Tensor {
     return switch (dtype) {
       case F64 -> segment().get(F64, index * 8);
       case F32 -> segment().get(F32, index * 4);
-      case BF16 ->
-          Float.intBitsToFloat(segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, index * 2) << 16);
-      case F16 -> Float.float16ToFloat(segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, index * 2));
+      case BF16 -> Bfloat16.toFloat(segment().get(I16, index * 2));
+      case F16 -> Float.float16ToFloat(segment().get(I16, index * 2));
       case I64 -> segment().get(I64, index * 8);
       case I32 -> segment().get(I32, index * 4);
       case U8 -> Byte.toUnsignedInt(segment().get(ValueLayout.JAVA_BYTE, index));
     };
   }
 
-  /** Sets element {@code index} of a flat F64, F32, I64 or I32 host tensor. */
+  /** Sets element {@code index} of a flat F64, F32, BF16, I64 or I32 host tensor, rounded. */
   public void set(long index, double value) {
     switch (dtype) {
       case F64 -> segment().set(F64, index * 8, value);
       case F32 -> segment().set(F32, index * 4, (float) value);
+      case BF16 -> segment().set(I16, index * 2, Bfloat16.of((float) value));
       case I64 -> segment().set(I64, index * 8, (long) value);
       case I32 -> segment().set(I32, index * 4, (int) value);
       default ->

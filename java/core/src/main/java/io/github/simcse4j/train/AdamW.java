@@ -2,6 +2,7 @@ package io.github.simcse4j.train;
 
 import io.github.simcse4j.kernels.AdamWStep;
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.model.ParameterLayout;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
@@ -35,13 +36,18 @@ final class AdamW implements AutoCloseable {
     this.weightDecay = weightDecay;
     this.maxGradNorm = maxGradNorm;
     long count = model.layout().elements();
-    DType dtype = model.dtype();
+    DType dtype = model.parameters().dtype();
     Shape shape = Shape.of(count);
-    this.memory = kernels.allocate((3 * count + 1) * dtype.bytes());
+    this.memory = kernels.allocate(bytes(model.layout(), dtype));
     this.gradients = new Tensor(memory, 0, dtype, shape);
     this.firstMoment = new Tensor(memory, count * dtype.bytes(), dtype, shape);
     this.secondMoment = new Tensor(memory, 2 * count * dtype.bytes(), dtype, shape);
     this.norm = new Tensor(memory, 3 * count * dtype.bytes(), dtype, Shape.of(1));
+  }
+
+  /** What the optimiser of a model takes up, by the type of its parameters. */
+  static long bytes(ParameterLayout layout, DType dtype) {
+    return (3 * layout.elements() + 1) * dtype.bytes();
   }
 
   /** Where the backward pass adds its gradients (P). */
@@ -64,11 +70,11 @@ final class AdamW implements AutoCloseable {
     step++;
     kernels.gradientNorm(gradients, norm);
     long decayed = model.layout().decayed();
-    update(0, decayed, learningRate, weightDecay);
-    update(decayed, model.layout().elements(), learningRate, 0);
+    update(0, decayed, learningRate, weightDecay, model.copy());
+    update(decayed, model.layout().elements(), learningRate, 0, null);
   }
 
-  private void update(long from, long to, double learningRate, double decay) {
+  private void update(long from, long to, double learningRate, double decay, Tensor copy) {
     AdamWStep numbers =
         new AdamWStep(step, learningRate, BETA_1, BETA_2, EPSILON, decay, maxGradNorm);
     kernels.adamw(
@@ -77,7 +83,8 @@ final class AdamW implements AutoCloseable {
         gradients.rows(from, to),
         firstMoment.rows(from, to),
         secondMoment.rows(from, to),
-        norm);
+        norm,
+        copy);
   }
 
   @Override

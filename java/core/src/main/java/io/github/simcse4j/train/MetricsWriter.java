@@ -47,6 +47,8 @@ public final class MetricsWriter implements TrainListener, AutoCloseable {
       number(g, "gradNorm", step.gradNorm());
       number(g, "sentencesPerSecond", step.sentencesPerSecond());
       number(g, "tokensPerSecond", step.tokensPerSecond());
+      g.writeNumberField("chunks", step.chunks());
+      g.writeNumberField("tokensPerChunk", step.tokensPerChunk());
     });
   }
 

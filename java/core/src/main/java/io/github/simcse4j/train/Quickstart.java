@@ -9,6 +9,7 @@ import io.github.simcse4j.model.ModelFolderWriter;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.model.SentenceModels;
+import io.github.simcse4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -80,7 +81,7 @@ public record Quickstart(Path folder, long seed) {
   }
 
   /** The training, ready to run; {@code config} is {@link #config} or a variation. */
-  public Training training(TrainConfig config, Kernels kernels) {
+  public Training training(TrainConfig config, Kernels kernels, DType dtype) {
     Training.Files files =
         new Training.Files(
             start(),
@@ -90,6 +91,6 @@ public record Quickstart(Path folder, long seed) {
             List.of(pairs()),
             trained(),
             0);
-    return new Training(files, config, kernels);
+    return new Training(files, config, kernels, dtype);
   }
 }

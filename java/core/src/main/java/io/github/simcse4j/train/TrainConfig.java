@@ -56,11 +56,7 @@ public record TrainConfig(
   private static final int MOST_IN_BATCH = 1 << 20;
 
   public TrainConfig {
-    require(
-        batchSize >= 2 && batchSize <= MOST_IN_BATCH,
-        "--batch-size",
-        batchSize,
-        "2 to " + MOST_IN_BATCH);
+    requireBatchSize(batchSize);
     require(
         gradientAccumulation >= 1, "--gradient-accumulation", gradientAccumulation, "at least 1");
     require(epochs > 0 && epochs < 1e6, "--epochs", epochs, "above 0");
@@ -80,6 +76,15 @@ public record TrainConfig(
         1 - keepProb,
         "at least 0 and below 1");
     require(evalSteps >= 0, "--eval-steps", evalSteps, "at least 0");
+  }
+
+  /** Refuses a batch of nothing to tell apart and one that is too large. */
+  public static void requireBatchSize(int batchSize) {
+    require(
+        batchSize >= 2 && batchSize <= MOST_IN_BATCH,
+        "--batch-size",
+        batchSize,
+        "2 to " + MOST_IN_BATCH);
   }
 
   private static void require(boolean holds, String option, Object found, String expected) {

@@ -4,6 +4,13 @@ package io.github.simcse4j.train;
 public interface TrainListener {
 
   /**
+   * How the batches that follow are encoded, at the start of an epoch and after memory ran out.
+   *
+   * @param cause what ran out, or empty; the step is then begun again
+   */
+  record Plan(MemoryPlan memory, String cause) {}
+
+  /**
    * One step.
    *
    * @param step from 1
@@ -14,6 +21,8 @@ public interface TrainListener {
    * @param gradNorm global norm of the gradients before clipping
    * @param sentencesPerSecond sentences, pairs or triples of the step by its seconds
    * @param tokensPerSecond tokens encoded, every view counted, by its seconds
+   * @param chunks how many a batch was encoded in, the most
+   * @param tokensPerChunk most tokens of a chunk, every view counted
    */
   record Step(
       long step,
@@ -23,7 +32,9 @@ public interface TrainListener {
       double learningRate,
       double gradNorm,
       double sentencesPerSecond,
-      double tokensPerSecond) {}
+      double tokensPerSecond,
+      int chunks,
+      long tokensPerChunk) {}
 
   /**
    * One evaluation on the dev pairs.
@@ -34,6 +45,8 @@ public interface TrainListener {
    * @param seconds it took
    */
   record Evaluation(long step, double spearman, boolean best, double seconds) {}
+
+  default void onPlan(Plan plan) {}
 
   default void onStep(Step step) {}
 

@@ -3,70 +3,177 @@ package io.github.simcse4j.train;
 import io.github.simcse4j.data.BatchPacker;
 import io.github.simcse4j.data.BatchSampler;
 import io.github.simcse4j.data.TokenStore;
+import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
-import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.random.DropoutKey;
+import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
 
-/** Adds the gradients of one batch: packing, forward pass, objective and backward pass. */
+/**
+ * Adds the exact gradients of one batch, however large, as GradCache does (Gao et al. 2021, "Scaling
+ * deep contrastive learning batch size under memory limited setup"): the batch is encoded in
+ * chunks, the objective is evaluated once over all embeddings, and every chunk is then run
+ * backward. The last chunks keep their activations from the first pass, as many as there is room
+ * for; the others are run again under the same dropout masks.
+ */
 final class TrainStep implements AutoCloseable {
 
   private final SentenceModel model;
   private final Kernels kernels;
   private final TokenStore store;
   private final BatchSampler sampler;
-  private final BatchPacker packer;
   private final ContrastiveObjective objective;
-  private final int views;
+  private final MemoryPlanner planner;
   private final long[] groups;
-  private final Tensor hostLoss;
+  private final DType accumulator;
+  private final Tensor hostNumbers;
+
+  /** One for each chunk that is kept; the first also serves those that are not. */
+  private final List<BatchPacker> packers = new ArrayList<>();
+
+  private final Consumer<TrainListener.Plan> planned;
+  private BatchExtent extent;
+  private MemoryPlan plan;
   private Workspace workspace;
+  private long maxTokens;
+  private int maxKept = Integer.MAX_VALUE;
 
-  /** What one batch came to. */
-  record Result(double loss, int sentences, int tokens) {}
+  /**
+   * What some batches came to.
+   *
+   * @param loss sum over the batches
+   * @param embeddingNorm sum of the Euclidean lengths of all embeddings of a batch
+   * @param tokens encoded, every view counted, each once
+   * @param chunks the most of a batch
+   */
+  record Result(double loss, double embeddingNorm, int sentences, long tokens, int chunks) {
 
+    static final Result NONE = new Result(0, 0, 0, 0, 0);
+
+    Result plus(Result other) {
+      return new Result(
+          loss + other.loss,
+          embeddingNorm + other.embeddingNorm,
+          sentences + other.sentences,
+          tokens + other.tokens,
+          Math.max(chunks, other.chunks));
+    }
+  }
+
+  /** A batch on its way through the model. */
+  private record Batch(
+      int count,
+      List<BatchChunk> chunks,
+      DropoutKey key,
+      Tensor embeddings,
+      Tensor dEmbeddings) {}
+
+  /** A chunk whose activations are there, and where they start. */
+  private record Encoded(ForwardPass pass, long mark) {}
+
+  /**
+   * @param maxTokens most tokens of a chunk; 0 for no bound but memory
+   * @param planned told of every plan before it is used
+   */
   TrainStep(
-      SentenceModel model, TokenStore store, BatchSampler sampler, ContrastiveObjective objective) {
+      SentenceModel model,
+      TokenStore store,
+      BatchSampler sampler,
+      ContrastiveObjective objective,
+      MemoryPlanner planner,
+      int maxTokens,
+      Consumer<TrainListener.Plan> planned) {
     this.model = model;
     this.kernels = model.kernels();
     this.store = store;
     this.sampler = sampler;
     this.objective = objective;
-    this.views = TrainConfig.views(store.columns());
-    int batchSize = sampler.settings().batchSize();
-    this.packer =
-        new BatchPacker(store, batchSize * store.columns(), model.config().vocabularySize());
-    this.groups = new long[batchSize];
-    this.hostLoss = Tensor.host(Kernels.accumulator(model.dtype()), 1);
+    this.planner = planner;
+    this.maxTokens = maxTokens;
+    this.planned = planned;
+    this.groups = new long[sampler.mostGroups()];
+    this.accumulator = Kernels.accumulator(model.dtype());
+    this.hostNumbers = Tensor.host(accumulator, 2);
   }
 
   /**
-   * Makes sure that the workspace holds the largest of the first {@code batchCount} batches of an
-   * epoch, which is known exactly.
+   * Makes room for the largest of the first {@code batchCount} batches of an epoch, which is known
+   * exactly.
+   *
+   * @throws InputException where it is not to be had
    */
   void reserve(long epoch, long batchCount) {
-    int tokens = sampler.maxTokens(epoch, batchCount, 0, store.columns());
-    int sentences = groups.length * store.columns();
-    long bytes = workspaceBytes(new BatchDimensions(tokens, sentences, views));
-    if (workspace == null || workspace.byteSize() < bytes) {
-      if (workspace != null) {
-        workspace.close();
+    extent = BatchExtent.of(store, sampler, epoch, batchCount);
+    allocate("");
+  }
+
+  /**
+   * Makes do with half the tokens at once after memory ran out in {@link #accumulate}; the step has
+   * to be begun again.
+   *
+   * @throws InputException where there is nothing left to halve
+   */
+  void shrink(OutOfMemoryError cause) {
+    halve(cause);
+    allocate(cause.getMessage());
+  }
+
+  private void allocate(String why) {
+    String cause = why;
+    while (true) {
+      plan = planner.plan(extent, maxTokens, maxKept);
+      planned.accept(new TrainListener.Plan(plan, cause));
+      try {
+        take();
+        return;
+      } catch (OutOfMemoryError e) {
+        halve(e);
+        cause = e.getMessage();
       }
-      workspace = new Workspace(kernels.allocate(bytes));
     }
   }
 
-  private long workspaceBytes(BatchDimensions dimensions) {
-    int rows = dimensions.embeddings();
-    return model.workspaceBytes(dimensions, true)
-        + Workspace.bytes(model.dtype(), (long) rows * model.dimension())
-        + Workspace.bytes(model.dtype(), 1)
-        + ContrastiveObjective.workspaceBytes(model.dtype(), groups.length, rows);
+  private void take() {
+    closePackers();
+    for (int i = 0; i < plan.kept(); i++) {
+      int vocabulary = model.config().vocabularySize();
+      packers.add(new BatchPacker(store, plan.sentencesPerChunk(), vocabulary));
+    }
+    if (workspace != null && workspace.byteSize() < plan.workspace()) {
+      closeWorkspace();
+    }
+    if (workspace == null) {
+      workspace = new Workspace(kernels.allocate(plan.workspace()));
+    }
+  }
+
+  private void halve(OutOfMemoryError cause) {
+    closeWorkspace();
+    long tokens = plan.tokensPerChunk();
+    if (tokens <= extent.longest() && plan.kept() == 1) {
+      throw new InputException(
+          String.format(
+              Locale.ROOT,
+              "the memory does not suffice for chunks of %d tokens, beside embeddings and loss of %s"
+                  + " (%s); lower --batch-size or --max-length.",
+              tokens,
+              ByteText.of(plan.embeddings()),
+              cause.getMessage()),
+          cause);
+    }
+    maxKept = tokens > extent.longest() ? plan.kept() : plan.kept() / 2;
+    maxTokens = Math.max(extent.longest(), tokens / 2);
   }
 
   /**
@@ -76,26 +183,91 @@ final class TrainStep implements AutoCloseable {
    * @param lossScale factor on the gradients
    * @param gradients += (P)
    */
-  Result accumulate(long epoch, long batch, DropoutKey key, float lossScale, Tensor gradients) {
-    int count = sampler.batch(epoch, batch, groups);
-    PackedBatch packed = packer.packColumns(groups, 0, count).withViews(0, views);
+  Result accumulate(long epoch, long number, DropoutKey key, float lossScale, Tensor gradients) {
+    workspace.release(0);
+    int count = sampler.batch(epoch, number, groups);
+    List<BatchChunk> chunks =
+        BatchChunk.cut(store, groups, count, extent.views(), plan.tokensPerChunk());
+    Batch batch = new Batch(count, chunks, key, embeddings(count), embeddings(count));
+    Tensor loss = workspace.tensor(accumulator, 1);
+    Tensor norm = workspace.tensor(accumulator, 1);
+    Deque<Encoded> kept = encode(batch);
     long mark = workspace.mark();
-    ForwardPass pass = model.forward(packed, key, true, true, workspace);
-    Tensor loss = workspace.tensor(Kernels.accumulator(model.dtype()), 1);
-    Tensor dEmbeddings = workspace.tensor(model.dtype(), packed.embeddings(), model.dimension());
-    objective.evaluate(kernels, count, pass.embeddings(), lossScale, loss, dEmbeddings, workspace);
-    model.backward(pass, dEmbeddings, gradients);
-    kernels.download(loss, hostLoss);
+    Tensor embeddings = batch.embeddings;
+    objective.evaluate(
+        kernels, count, embeddings, lossScale, loss, batch.dEmbeddings, workspace);
+    kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
     workspace.release(mark);
-    return new Result(hostLoss.get(0), count, packed.rows());
+    backward(batch, kept, gradients);
+    kernels.download(loss, hostNumbers.rows(0, 1));
+    kernels.download(norm, hostNumbers.rows(1, 2));
+    long tokens = chunks.stream().mapToLong(BatchChunk::rows).sum();
+    return new Result(hostNumbers.get(0), hostNumbers.get(1), count, tokens, chunks.size());
+  }
+
+  /** Computes the embeddings; returns the chunks that are kept, the last on top. */
+  private Deque<Encoded> encode(Batch batch) {
+    Deque<Encoded> kept = new ArrayDeque<>();
+    int firstKept = Math.max(0, batch.chunks.size() - plan.kept());
+    for (int i = 0; i < batch.chunks.size(); i++) {
+      if (i >= firstKept) {
+        kept.push(forward(batch, i, packers.get(i - firstKept), true));
+      } else {
+        workspace.release(forward(batch, i, packers.getFirst(), false).mark);
+      }
+    }
+    return kept;
+  }
+
+  /** From the last chunk to the first, so that how many are kept decides no bit of the sums. */
+  private void backward(Batch batch, Deque<Encoded> kept, Tensor gradients) {
+    for (int i = batch.chunks.size() - 1; i >= 0; i--) {
+      Encoded encoded =
+          kept.isEmpty() ? forward(batch, i, packers.getFirst(), true) : kept.pop();
+      model.backward(encoded.pass, rows(batch.dEmbeddings, batch, i), gradients);
+      workspace.release(encoded.mark);
+    }
+  }
+
+  private Encoded forward(Batch batch, int index, BatchPacker packer, boolean training) {
+    long mark = workspace.mark();
+    BatchChunk chunk = batch.chunks.get(index);
+    PackedBatch packed =
+        packer
+            .packColumns(groups, batch.count, chunk.from(), chunk.to())
+            .withViews(chunk.firstView(), chunk.views());
+    Tensor embeddings = rows(batch.embeddings, batch, index);
+    return new Encoded(
+        model.forward(packed, batch.key, training, true, embeddings, workspace), mark);
+  }
+
+  private Tensor embeddings(int count) {
+    long rows = (long) extent.views() * count * store.columns();
+    return workspace.tensor(accumulator, rows, model.dimension());
+  }
+
+  private Tensor rows(Tensor embeddings, Batch batch, int index) {
+    BatchChunk chunk = batch.chunks.get(index);
+    long first = chunk.firstEmbedding(batch.count * store.columns());
+    return embeddings.rows(first, first + chunk.embeddings());
+  }
+
+  private void closePackers() {
+    packers.forEach(BatchPacker::close);
+    packers.clear();
+  }
+
+  private void closeWorkspace() {
+    if (workspace != null) {
+      workspace.close();
+      workspace = null;
+    }
   }
 
   @Override
   public void close() {
-    packer.close();
-    hostLoss.memory().close();
-    if (workspace != null) {
-      workspace.close();
-    }
+    closePackers();
+    closeWorkspace();
+    hostNumbers.memory().close();
   }
 }

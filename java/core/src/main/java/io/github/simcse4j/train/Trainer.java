@@ -40,6 +40,7 @@ public final class Trainer implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Tensor hostNorm;
   private List<TrainListener> listeners = List.of();
+  private long tokensPerChunk;
   private long sentences;
   private long tokens;
   private double seconds;
@@ -51,9 +52,19 @@ public final class Trainer implements AutoCloseable {
   /**
    * @param model trained in place; it stays the caller's
    * @param store the tokenised sentences, pairs or triples
-   * @throws InputException where the store does not fill a batch and smaller ones are left out
+   * @param settings of memory
+   * @param budget how much of it may be used
+   * @throws InputException where the store does not fill a batch and smaller ones are left out, or
+   *     its longest sentence does not go into a chunk
    */
-  public Trainer(TrainConfig config, SentenceModel model, TokenStore store, Checkpoint checkpoint) {
+  public Trainer(
+      TrainConfig config,
+      SentenceModel model,
+      TokenStore store,
+      Checkpoint checkpoint,
+      MemorySettings settings,
+      MemoryBudget budget) {
+    MemoryPlanner.requireChunkHolds(settings, store.longest());
     this.config = config;
     this.model = model;
     this.checkpoint = checkpoint;
@@ -74,9 +85,17 @@ public final class Trainer implements AutoCloseable {
             model,
             store,
             sampler,
-            new ContrastiveObjective(config.temperature(), config.hardNegativeWeight()));
+            new ContrastiveObjective(config.temperature(), config.hardNegativeWeight()),
+            new MemoryPlanner(model.memory(), budget),
+            settings.maxTokensPerChunk(),
+            this::onPlan);
     this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm());
     this.hostNorm = Tensor.host(Kernels.accumulator(model.dtype()), 1);
+  }
+
+  private void onPlan(TrainListener.Plan plan) {
+    tokensPerChunk = plan.memory().tokensPerChunk();
+    listeners.forEach(listener -> listener.onPlan(plan));
   }
 
   /** Steps of the whole run. */
@@ -127,21 +146,11 @@ public final class Trainer implements AutoCloseable {
 
   private void step(long step, long epoch, long stepInEpoch, double share) {
     long start = System.nanoTime();
-    DropoutKey key = DropoutKey.of(config.seed(), step);
     long first = stepInEpoch * config.gradientAccumulation();
     long end = Math.min(first + config.gradientAccumulation(), sampler.batches());
-    double lossSum = 0;
-    int stepSentences = 0;
-    int stepTokens = 0;
-    optimizer.zeroGradients();
-    for (long batch = first; batch < end; batch++) {
-      TrainStep.Result result =
-          batches.accumulate(epoch, batch, key, 1f / (end - first), optimizer.gradients());
-      lossSum += result.loss();
-      stepSentences += result.sentences();
-      stepTokens += result.tokens();
-    }
-    loss = lossSum / (end - first);
+    TrainStep.Result result = gradients(step, epoch, first, end);
+    requireFinite(step, "length of the embeddings", result.embeddingNorm());
+    loss = result.loss() / (end - first);
     requireFinite(step, "loss", loss);
     double learningRate = schedule.learningRate(step);
     optimizer.update(learningRate);
@@ -149,8 +158,8 @@ public final class Trainer implements AutoCloseable {
     requireFinite(step, "gradient norm", hostNorm.get(0));
     double elapsed = (System.nanoTime() - start) * 1e-9;
     seconds += elapsed;
-    sentences += stepSentences;
-    tokens += stepTokens;
+    sentences += result.sentences();
+    tokens += result.tokens();
     TrainListener.Step told =
         new TrainListener.Step(
             step,
@@ -159,9 +168,30 @@ public final class Trainer implements AutoCloseable {
             loss,
             learningRate,
             hostNorm.get(0),
-            stepSentences / elapsed,
-            stepTokens / elapsed);
+            result.sentences() / elapsed,
+            result.tokens() / elapsed,
+            result.chunks(),
+            tokensPerChunk);
     listeners.forEach(listener -> listener.onStep(told));
+  }
+
+  /** The gradients of batches {@code first .. end - 1}, begun again where memory runs out. */
+  private TrainStep.Result gradients(long step, long epoch, long first, long end) {
+    DropoutKey key = DropoutKey.of(config.seed(), step);
+    while (true) {
+      try {
+        TrainStep.Result sum = TrainStep.Result.NONE;
+        optimizer.zeroGradients();
+        for (long batch = first; batch < end; batch++) {
+          float lossScale = 1f / (end - first);
+          sum =
+              sum.plus(batches.accumulate(epoch, batch, key, lossScale, optimizer.gradients()));
+        }
+        return sum;
+      } catch (OutOfMemoryError e) {
+        batches.shrink(e);
+      }
+    }
   }
 
   private void requireFinite(long step, String what, double value) {

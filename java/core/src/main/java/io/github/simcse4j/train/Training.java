@@ -12,9 +12,11 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.EncoderConfig;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.ModelFolderWriter;
+import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.model.SentenceModels;
+import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tokenizer.Tokenizer;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import java.nio.file.Path;
@@ -54,14 +56,22 @@ public final class Training implements AutoCloseable {
   private final SentenceEncoder encoder;
   private final Trainer trainer;
 
+  /** Opens everything, with as much memory as there is. */
+  public Training(Files files, TrainConfig config, Kernels kernels, DType dtype) {
+    this(files, config, MemorySettings.AUTO, kernels, dtype);
+  }
+
   /**
    * Opens everything.
    *
    * @param kernels stay the caller's
+   * @param dtype what is computed in: F32, or BF16 with F32 sums and parameters
    * @throws InputException at any fault in the files or the settings
    */
-  public Training(Files files, TrainConfig config, Kernels kernels) {
+  public Training(
+      Files files, TrainConfig config, MemorySettings memory, Kernels kernels, DType dtype) {
     try {
+      MemoryBudget budget = MemoryBudget.of(memory, kernels);
       ModelFolderWriter.requireWritable(files.out());
       ModelFolder folder = open(ModelFolder.open(files.model()));
       Tokenizer tokenizer = Tokenizers.load(folder.tokenizerFolder());
@@ -73,9 +83,12 @@ public final class Training implements AutoCloseable {
       if (config.keepProb() != TrainConfig.MODEL_KEEP_PROB) {
         encoderConfig = encoderConfig.withKeepProb(config.keepProb(), config.keepProb());
       }
+      ModelMemory size = ModelMemory.of(encoderConfig, config.pooler(), dtype);
+      new MemoryPlanner(size, budget).requireModelFits();
       SentenceModel model =
           open(
-              SentenceModels.start(folder, encoderConfig, config.pooler(), kernels, config.seed()));
+              SentenceModels.start(
+                  folder, encoderConfig, config.pooler(), kernels, dtype, config.seed()));
       this.prepared =
           open(
               TokenStores.prepare(
@@ -87,7 +100,8 @@ public final class Training implements AutoCloseable {
           config.pooler() == Pooler.CLS && !headAfter ? Pooler.CLS_BEFORE_POOLER : config.pooler();
       FolderCheckpoint checkpoint =
           new FolderCheckpoint(model, encoder, dev, folder, poolerAfter, maxLength, files.out());
-      this.trainer = open(new Trainer(config, model, prepared.store(), checkpoint));
+      this.trainer =
+          open(new Trainer(config, model, prepared.store(), checkpoint, memory, budget));
     } catch (RuntimeException e) {
       close();
       throw e;

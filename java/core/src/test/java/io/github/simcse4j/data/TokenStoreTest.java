@@ -99,7 +99,7 @@ class TokenStoreTest {
     try (TokenStore store = TokenStore.open(write("a.arrow", 3, 3 * 40));
         var packer = new BatchPacker(store, 30, VOCABULARY)) {
       long[] groups = {7, 3, 39, 0};
-      PackedBatch all = packer.packColumns(groups, 0, 4);
+      PackedBatch all = packer.packColumns(groups, 4, 0, 12);
       assertEquals(12, all.sentences());
       assertEquals(store.ids().segment().address(), all.ids().segment().address());
       assertEquals(Files.size(store.file()) / 4, all.ids().elements());
@@ -206,7 +206,7 @@ class TokenStoreTest {
         var packer = new BatchPacker(store, 1, VOCABULARY)) {
       assertTrue(store.sentences() <= 20);
       for (long i = 0; i < store.groups(); i++) {
-        assertTrue(packer.packColumns(new long[] {i}, 0, 1).tokens() <= 3 * MAX_LENGTH);
+        assertTrue(packer.packColumns(new long[] {i}, 1, 0, store.columns()).tokens() <= 3 * MAX_LENGTH);
       }
       return true;
     } catch (InputException e) {

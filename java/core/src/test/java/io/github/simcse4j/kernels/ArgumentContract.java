@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.random.Dropout;
+import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 import java.util.function.Consumer;
@@ -55,6 +56,18 @@ interface ArgumentContract extends KernelsContract {
                     f.activations(5, 2),
                     f.output(3, 2),
                     GemmEpilogue.bias(f.parameters(3))));
+    refuse(
+        "gemm",
+        "residual",
+        f ->
+            f.kernels()
+                .gemm(
+                    false,
+                    false,
+                    f.activations(3, 5),
+                    f.activations(5, 2),
+                    f.output(3, 2),
+                    GemmEpilogue.biasResidual(f.parameters(2), f.activations(2, 3))));
   }
 
   private static void gemm(KernelsFixture fixture, Tensor a, Tensor b, Tensor c) {
@@ -71,23 +84,58 @@ interface ArgumentContract extends KernelsContract {
         "gradient_norm",
         "norm",
         f -> f.kernels().gradientNorm(f.activations(6), f.output(DType.I32, 1)));
-    AdamWStep step = new AdamWStep(1, 1, 0.9, 0.999, 1e-8, 0, 0);
+    refuse("adamw", "secondMoment", f -> adamw(f, f.output(f.accumulator(), 6), 5, null));
+    refuse("adamw", "copy", f -> adamw(f, f.output(f.accumulator(), 6), 6, f.output(DType.I32, 6)));
     refuse(
-        "adamw",
-        "secondMoment",
-        f ->
-            f.kernels()
-                .adamw(
-                    step,
-                    f.output(f.accumulator(), 6),
-                    f.parameters(6),
-                    f.parameters(6),
-                    f.parameters(5),
-                    f.parameters(1)));
+        "adamw", "copy", f -> adamw(f, f.output(f.accumulator(), 6), 6, f.output(DType.BF16, 5)));
+    refuse("adamw", "I32", f -> adamw(f, f.output(DType.I32, 6), 6, null));
+    refuse("convert", "both", f -> f.kernels().convert(f.activations(6), f.output(6)));
+    refuse("convert", "I32", f -> f.kernels().convert(f.activations(6), f.output(DType.I32, 6)));
+    refuse("convert", "missing", f -> f.kernels().convert(null, f.output(6)));
     refuse(
         "dropout_mask",
         "mask",
         f -> f.kernels().dropoutMask(batch(f), Dropout.NONE, f.output(DType.U8, 4, 8)));
+  }
+
+  private static void adamw(KernelsFixture f, Tensor parameters, int moments, Tensor copy) {
+    AdamWStep step = new AdamWStep(1, 1, 0.9, 0.999, 1e-8, 0, 0);
+    f.kernels()
+        .adamw(
+            step,
+            parameters,
+            f.parameters(6),
+            f.parameters(6),
+            f.parameters(moments),
+            f.parameters(1),
+            copy);
+  }
+
+  /** What cannot be a parameter's type, and shapes that differ, where there are two types. */
+  @Test
+  default void mixedTypesAreRefused() {
+    if (dtype() != DType.BF16) {
+      return;
+    }
+    refuse("adamw", "BF16", f -> adamw(f, f.output(6), 6, null));
+    refuse(
+        "gradient_norm",
+        "BF16",
+        f -> f.kernels().gradientNorm(f.activations(6), f.output(DType.F32, 1)));
+    refuse("convert", "to", f -> f.kernels().convert(f.activations(6), f.output(DType.F32, 2, 3)));
+    refuse(
+        "gemm",
+        "residual",
+        f ->
+            f.kernels()
+                .gemm(
+                    false,
+                    false,
+                    f.activations(3, 5),
+                    f.activations(5, 2),
+                    f.output(3, 2),
+                    GemmEpilogue.biasResidual(f.parameters(2), f.parameters(3, 2))));
+    refuse("pooling_forward", "pooled", f -> pool(f, PoolingMode.MEAN, f.output(DType.I32, 2, 8)));
   }
 
   @Test
@@ -96,6 +144,19 @@ interface ArgumentContract extends KernelsContract {
     refuse("dropout_residual_layer_norm_forward", "residual", f -> layerNorm(f, 5, 4, 8, 5));
     refuse("dropout_residual_layer_norm_forward", "gamma", f -> layerNorm(f, 5, 5, 7, 5));
     refuse("dropout_residual_layer_norm_forward", "mean", f -> layerNorm(f, 5, 5, 8, 4));
+    refuse(
+        "dropout_residual_layer_norm_forward",
+        "residual",
+        f ->
+            f.kernels()
+                .dropoutResidualLayerNormForward(
+                    batch(f),
+                    f.output(5, 8),
+                    null,
+                    f.layerNorm(8),
+                    DropoutKey.of(1, 1).at(1, 0.5f),
+                    f.output(5, 8),
+                    f.rowStatistics(5)));
     refuse(
         "layer_norm_replay",
         "out",

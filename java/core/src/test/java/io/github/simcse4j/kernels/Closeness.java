@@ -46,6 +46,17 @@ public record Closeness(double maximum, double norm) {
     return maximum <= tolerance && norm <= tolerance;
   }
 
+  /**
+   * Whether both measures are at most {@code tolerance} above twice those of {@code naive}, the
+   * error of plain loops in the same type.
+   */
+  public boolean within(double tolerance, Closeness naive) {
+    return Double.isFinite(naive.maximum)
+        && Double.isFinite(naive.norm)
+        && maximum <= tolerance + 2 * naive.maximum
+        && norm <= tolerance + 2 * naive.norm;
+  }
+
   private static double ratio(double distance, double size) {
     return distance == 0 ? 0 : distance / size;
   }

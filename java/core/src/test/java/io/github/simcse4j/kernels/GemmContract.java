@@ -48,6 +48,8 @@ interface GemmContract extends KernelsContract {
     gemm(m, n, k, false, false, Kind.STORE, false);
     gemm(m, n, k, false, true, Kind.BIAS_GELU, false);
     gemm(m, n, k, true, false, Kind.ACCUMULATE, false);
+    gemm(m, n, k, false, true, Kind.BIAS_RESIDUAL, false);
+    gemm(m, n, k, false, false, Kind.BIAS_RESIDUAL, false);
   }
 
   private void gemm(int m, int n, int k, boolean ta, boolean tb, Kind kind, boolean spikes) {
@@ -65,8 +67,10 @@ interface GemmContract extends KernelsContract {
             DType own = type == dtype() ? fixture.dtype() : fixture.accumulator();
             Tensor c = fixture.inOut(own, fixture.normal((long) m * n), m, n);
             Tensor overwritten = fixture.output(own, m, n);
-            Tensor result = kind == Kind.ACCUMULATE ? c : overwritten;
-            GemmEpilogue epilogue = epilogue(fixture, kind, m, n);
+            // The residual may be the result itself; half of the cases have it so.
+            boolean inPlace = kind == Kind.ACCUMULATE || kind == Kind.BIAS_RESIDUAL && tb;
+            Tensor result = inPlace ? c : overwritten;
+            GemmEpilogue epilogue = epilogue(fixture, kind, c);
             fixture.kernels().gemm(ta, tb, a, b, result, epilogue);
             // The left tail of gelu falls below every float that matters before it is 0.
             fixture.result("c", result, kind == Kind.BIAS_GELU ? 1e-6 : 0);
@@ -77,13 +81,16 @@ interface GemmContract extends KernelsContract {
     }
   }
 
-  private static GemmEpilogue epilogue(KernelsFixture fixture, Kind kind, int m, int n) {
+  private static GemmEpilogue epilogue(KernelsFixture fixture, Kind kind, Tensor residual) {
+    long m = residual.extent(0);
+    long n = residual.extent(1);
     return switch (kind) {
       case STORE -> GemmEpilogue.STORE;
       case ACCUMULATE -> GemmEpilogue.ACCUMULATE;
       case BIAS -> GemmEpilogue.bias(fixture.parameters(n));
       case BIAS_TANH -> GemmEpilogue.biasTanh(fixture.parameters(n));
       case BIAS_GELU -> GemmEpilogue.biasGelu(fixture.parameters(n), fixture.output(m, n));
+      case BIAS_RESIDUAL -> GemmEpilogue.biasResidual(fixture.parameters(n), residual);
     };
   }
 

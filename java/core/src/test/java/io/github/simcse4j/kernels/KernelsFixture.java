@@ -1,5 +1,6 @@
 package io.github.simcse4j.kernels;
 
+import io.github.simcse4j.tensor.Bfloat16;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Shape;
@@ -142,6 +143,18 @@ public final class KernelsFixture implements AutoCloseable {
     return region(type, Shape.of(extents), null, true);
   }
 
+  /** Puts other numbers into a tensor that is read and changed. */
+  public void upload(Tensor tensor, double[] values) {
+    byte[] content = new byte[GUARD + values.length * tensor.dtype().bytes()];
+    encode(values, tensor.dtype(), content);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment staging = arena.allocate(content.length - GUARD, 64);
+      staging.copyFrom(MemorySegment.ofArray(content).asSlice(GUARD));
+      kernels.upload(Tensor.over(staging, tensor.dtype(), tensor.shape().extents()), tensor);
+      kernels.synchronize();
+    }
+  }
+
   /** Poisoned statistics of so many rows. */
   public RowStatistics rowStatistics(long rows) {
     return new RowStatistics(output(accumulator(), rows), output(accumulator(), rows));
@@ -192,7 +205,7 @@ public final class KernelsFixture implements AutoCloseable {
         case F64 -> bytes.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, i * 8L, rounded(values[i]));
         case F32 -> bytes.set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4L, (float) rounded(values[i]));
         case BF16 ->
-            bytes.set(ValueLayout.JAVA_SHORT_UNALIGNED, i * 2L, bfloat16((float) values[i]));
+            bytes.set(ValueLayout.JAVA_SHORT_UNALIGNED, i * 2L, Bfloat16.of((float) values[i]));
         case I64 -> bytes.set(ValueLayout.JAVA_LONG_UNALIGNED, i * 8L, (long) values[i]);
         case I32 -> bytes.set(ValueLayout.JAVA_INT_UNALIGNED, i * 4L, (int) (long) values[i]);
         default -> throw new IllegalArgumentException("no numbers of type " + type);
@@ -203,15 +216,10 @@ public final class KernelsFixture implements AutoCloseable {
   /** The nearest number that the value type holds. */
   private double rounded(double value) {
     return switch (valueType) {
-      case BF16 -> Float.intBitsToFloat(bfloat16((float) value) << 16);
+      case BF16 -> Bfloat16.toFloat(Bfloat16.of((float) value));
       case F32 -> (float) value;
       default -> value;
     };
-  }
-
-  private static short bfloat16(float value) {
-    int bits = Float.floatToRawIntBits(value);
-    return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
   }
 
   // --- looking at them

@@ -21,6 +21,8 @@ public abstract class KernelsSuite
         SimilarityContract,
         OptimiserContract,
         DropoutContract,
+        ConvertContract,
+        WeightsContract,
         MemoryContract,
         RepeatabilityContract,
         ArgumentContract {
@@ -40,12 +42,12 @@ public abstract class KernelsSuite
   @Override
   public abstract DType dtype();
 
-  /** 1e-5 in F32 and next to nothing in F64; other types say theirs. */
+  /** 1e-5 where sums are in F32, and next to nothing in F64. */
   @Override
   public double tolerance(String operation) {
     return switch (dtype()) {
       case F64 -> 1e-12;
-      case F32 -> 1e-5;
+      case F32, BF16 -> 1e-5;
       default -> throw new IllegalStateException("no tolerance is set for " + dtype());
     };
   }

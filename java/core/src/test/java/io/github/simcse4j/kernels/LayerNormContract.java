@@ -39,6 +39,34 @@ interface LayerNormContract extends KernelsContract {
         fixture -> layerNorm(fixture, Batches.random(fixture, 2, 0, lengths), 65, 0.9f, true, 0));
   }
 
+  /** The sum is there already, as a product with a residual leaves it. */
+  @ParameterizedTest
+  @EnumSource
+  default void layerNormOfASum(BatchShape shape) {
+    for (int hidden : HIDDEN) {
+      check(
+          "dropout_residual_layer_norm",
+          "%s, hidden %d, no residual".formatted(shape, hidden),
+          fixture -> {
+            PackedBatch batch = shape.batch(fixture);
+            int rows = batch.rows();
+            double[] values = fixture.normal((long) rows * hidden);
+            Tensor sum = fixture.inOut(fixture.dtype(), values, rows, hidden);
+            Tensor out = fixture.output(rows, hidden);
+            RowStatistics statistics = fixture.rowStatistics(rows);
+            LayerNorm norm = fixture.layerNorm(hidden);
+            fixture
+                .kernels()
+                .dropoutResidualLayerNormForward(
+                    batch, sum, null, norm, Dropout.NONE, out, statistics);
+            fixture.result("sum", sum);
+            fixture.result("out", out);
+            fixture.result("mean", statistics.mean(), 1);
+            fixture.result("rstd", statistics.rstd());
+          });
+    }
+  }
+
   /** A mean that is large against the deviation must not cost the variance its digits. */
   @Test
   default void layerNormFarFromZero() {

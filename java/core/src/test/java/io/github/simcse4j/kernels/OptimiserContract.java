@@ -1,7 +1,10 @@
 package io.github.simcse4j.kernels;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import java.util.Arrays;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -47,18 +50,23 @@ interface OptimiserContract extends KernelsContract {
   default void adamw(int count, long number, double weightDecay, double maxGradNorm) {
     AdamWStep step = new AdamWStep(number, 3e-3, 0.9, 0.999, 1e-8, weightDecay, maxGradNorm);
     for (boolean fromZero : new boolean[] {false, true}) {
-      check(
-          "adamw",
-          "%d elements%s, %s".formatted(count, fromZero ? " from zero" : "", step),
-          fixture -> adamw(fixture, count, step, fromZero));
+      for (boolean copies : new boolean[] {false, true}) {
+        check(
+            "adamw",
+            "%d elements%s%s, %s"
+                .formatted(count, fromZero ? " from zero" : "", copies ? ", copied" : "", step),
+            fixture -> adamw(fixture, count, step, fromZero, copies));
+      }
     }
   }
 
   /**
    * @param fromZero starts from parameters of 0, so that the update is not hidden behind their
    *     size, and from moments of 0, as training does
+   * @param copies asks for the parameters in BF16 too
    */
-  private static void adamw(KernelsFixture fixture, int count, AdamWStep step, boolean fromZero) {
+  private static void adamw(
+      KernelsFixture fixture, int count, AdamWStep step, boolean fromZero, boolean copies) {
     DType type = fixture.accumulator();
     double[] start = fromZero ? new double[count] : fixture.normal(count);
     double[] first = fromZero ? new double[count] : fixture.normal(count);
@@ -74,9 +82,16 @@ interface OptimiserContract extends KernelsContract {
     Tensor gradients = fixture.input(type, gradient, count);
     Tensor norm = fixture.output(type, 1);
     fixture.kernels().gradientNorm(gradients, norm);
-    fixture.kernels().adamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+    Tensor copy = copies ? fixture.output(DType.BF16, count) : null;
+    fixture.kernels().adamw(step, parameters, gradients, firstMoment, secondMoment, norm, copy);
     fixture.result("parameters", parameters);
     fixture.result("firstMoment", firstMoment);
     fixture.result("secondMoment", secondMoment);
+    if (copies) {
+      assertArrayEquals(
+          Arrays.stream(fixture.values(parameters)).map(ConvertContract::bfloat16).toArray(),
+          fixture.values(copy),
+          "the copy is not the parameters rounded");
+    }
   }
 }

@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels;
 
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import java.util.EnumSet;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -13,22 +14,30 @@ interface PoolingContract extends KernelsContract {
   default void pooling(BatchShape shape) {
     for (PoolingMode mode : PoolingMode.values()) {
       for (int hidden : LayerNormContract.HIDDEN) {
-        for (boolean accumulate : new boolean[] {false, true}) {
-          pooling(shape, mode, hidden, accumulate, false);
+        for (DType type : EnumSet.of(dtype(), Kernels.accumulator(dtype()))) {
+          for (boolean accumulate : new boolean[] {false, true}) {
+            pooling(shape, mode, hidden, type, accumulate, false);
+          }
+          pooling(shape, mode, hidden, type, false, true);
         }
-        pooling(shape, mode, hidden, false, true);
       }
     }
   }
 
   private void pooling(
-      BatchShape shape, PoolingMode mode, int hidden, boolean accumulate, boolean spikes) {
+      BatchShape shape,
+      PoolingMode mode,
+      int hidden,
+      DType type,
+      boolean accumulate,
+      boolean spikes) {
     check(
         "pooling",
-        "%s, %s of %d channels%s%s"
+        "%s, %s of %d channels to %s%s%s"
             .formatted(
-                shape, mode, hidden, accumulate ? ", added" : "", spikes ? ", outliers" : ""),
+                shape, mode, hidden, type, accumulate ? ", added" : "", spikes ? ", outliers" : ""),
         fixture -> {
+          DType own = type == dtype() ? fixture.dtype() : fixture.accumulator();
           PackedBatch batch = shape.batch(fixture);
           int vectors = batch.embeddings();
           long count = (long) batch.rows() * hidden;
@@ -41,8 +50,8 @@ interface PoolingContract extends KernelsContract {
           double[] before = fixture.normal((long) vectors * hidden);
           Tensor out =
               accumulate
-                  ? fixture.inOut(fixture.dtype(), before, vectors, hidden)
-                  : fixture.output(vectors, hidden);
+                  ? fixture.inOut(own, before, vectors, hidden)
+                  : fixture.output(own, vectors, hidden);
           Tensor argmax =
               mode == PoolingMode.MAX ? fixture.output(DType.I32, vectors, hidden) : null;
           fixture.kernels().poolingForward(batch, mode, states, 0.5f, accumulate, out, argmax);
@@ -51,7 +60,8 @@ interface PoolingContract extends KernelsContract {
             fixture.result("argmax", argmax);
           }
 
-          Tensor dOut = fixture.activations(vectors, hidden);
+          Tensor dOut =
+              fixture.input(own, fixture.normal((long) vectors * hidden), vectors, hidden);
           Tensor dHidden =
               fixture.inOut(fixture.dtype(), fixture.normal(count), batch.rows(), hidden);
           fixture.kernels().poolingBackward(batch, mode, dOut, 0.5f, argmax, dHidden);

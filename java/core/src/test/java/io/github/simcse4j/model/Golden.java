@@ -30,7 +30,15 @@ public final class Golden implements AutoCloseable {
   }
 
   public SentenceModel model(Pooler pooler, Kernels kernels, DType dtype) {
-    return SentenceModels.load(folder, folder.config(), pooler, kernels, dtype, 0, false);
+    return model(pooler, kernels, dtype, true);
+  }
+
+  /**
+   * @param trainable whether it is made to be trained or to be used alone
+   */
+  public SentenceModel model(Pooler pooler, Kernels kernels, DType dtype, boolean trainable) {
+    SentenceModel model = new SentenceModel(folder.config(), pooler, kernels, dtype, trainable);
+    return SentenceModels.fill(model, folder, 0, false);
   }
 
   public Tensor values(String name) {

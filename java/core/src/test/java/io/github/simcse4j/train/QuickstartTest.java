@@ -9,6 +9,7 @@ import io.github.simcse4j.eval.StsTasks;
 import io.github.simcse4j.eval.TaskResult;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.vector.VectorKernels;
+import io.github.simcse4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,7 +29,7 @@ class QuickstartTest {
       Quickstart quickstart = Quickstart.make(folder, seed, kernels);
       ScoredPairs pairs = StsTasks.readOne(quickstart.pairs());
       TaskResult before = evaluate(quickstart.start(), pairs, kernels);
-      try (Training training = quickstart.training(quickstart.config(), kernels)) {
+      try (Training training = quickstart.training(quickstart.config(), kernels, DType.F32)) {
         training.run(List.of());
       }
       TaskResult after = evaluate(quickstart.trained(), pairs, kernels);

@@ -11,6 +11,7 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.vector.VectorKernels;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.tensor.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -76,7 +77,7 @@ class TrainerTest {
           }
         };
     try (Kernels kernels = new VectorKernels(threads);
-        Training training = new Training(files, config, kernels)) {
+        Training training = new Training(files, config, kernels, DType.F32)) {
       TrainSummary summary = training.run(List.of(collector));
       return new Outcome(Files.readAllBytes(out.resolve("model.safetensors")), steps, summary);
     } catch (IOException e) {

@@ -1,10 +1,12 @@
 package io.github.simcse4j.kernels.reference;
 
 import io.github.simcse4j.kernels.EmbeddingTables;
+import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.LayerNorm;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.RowStatistics;
 import io.github.simcse4j.random.Dropout;
+import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 
 /** BERT's input: the sum of three table rows per token, normalised, with dropout per view. */
@@ -99,6 +101,7 @@ final class EmbeddingReference {
   private static double[] lookUp(EmbeddingTables tables, int[] ids, Sentences sentences) {
     int hidden = (int) tables.word().extent(1);
     double[] sum = new double[ids.length * hidden];
+    DType kept = Kernels.accumulator(tables.word().dtype());
     for (int b = 0; b < sentences.count(); b++) {
       for (int p = 0; p < sentences.length()[b]; p++) {
         int token = sentences.first()[b] + p;
@@ -108,7 +111,7 @@ final class EmbeddingReference {
                   + tables.position().get((long) p * hidden + c)
                   + tables.type().get(c);
           // The statistics are kept in this type: they must belong to the sum they are taken from.
-          sum[token * hidden + c] = Values.rounded(value, tables.word().dtype());
+          sum[token * hidden + c] = Values.rounded(value, kept);
         }
       }
     }

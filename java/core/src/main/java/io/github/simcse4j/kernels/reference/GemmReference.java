@@ -39,6 +39,7 @@ final class GemmReference {
     if (epilogue.preActivation() != null) {
       Values.store(product, epilogue.preActivation());
     }
+    Tensor residual = epilogue.residual();
     for (int i = 0; i < product.length; i++) {
       c.set(
           i,
@@ -47,6 +48,7 @@ final class GemmReference {
             case ACCUMULATE -> c.get(i) + product[i];
             case BIAS_GELU -> product[i] * normalCdf(product[i]);
             case BIAS_TANH -> Math.tanh(product[i]);
+            case BIAS_RESIDUAL -> product[i] + residual.get(i);
           });
     }
   }

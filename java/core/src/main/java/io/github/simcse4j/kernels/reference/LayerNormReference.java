@@ -22,13 +22,15 @@ final class LayerNormReference {
       Tensor out,
       RowStatistics statistics) {
     Sentences sentences = Sentences.of("dropout_residual_layer_norm_forward", batch);
-    double[] keep = Masks.hidden(sentences, dropout, (int) x.extent(1));
-    double[] branch = Values.of(x);
-    double[] sum = Values.of(residual);
-    for (int i = 0; i < sum.length; i++) {
-      sum[i] += keep[i] * branch[i];
+    if (residual != null) {
+      double[] keep = Masks.hidden(sentences, dropout, (int) x.extent(1));
+      double[] branch = Values.of(x);
+      double[] sum = Values.of(residual);
+      for (int i = 0; i < sum.length; i++) {
+        sum[i] += keep[i] * branch[i];
+      }
+      Values.store(sum, x);
     }
-    Values.store(sum, x);
     measure(Values.of(x), norm, statistics);
     replay(x, statistics, norm, out);
   }

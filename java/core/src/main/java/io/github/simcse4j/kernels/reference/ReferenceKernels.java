@@ -16,12 +16,16 @@ import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
+import java.util.Set;
 
 /**
- * The truth: every operation as plain loops in double over F64 or F32 tensors of the host. It
- * defines what the other backends compute and is not made to be fast.
+ * The truth: every operation as plain loops in double over tensors of the host, in F64, F32 or
+ * BF16. What is read is widened, what is written is rounded once. It defines what the other
+ * backends compute and is not made to be fast.
  */
 public final class ReferenceKernels extends Kernels {
+
+  static final Set<DType> TYPES = Set.of(DType.F64, DType.F32, DType.BF16);
 
   @Override
   public String name() {
@@ -35,7 +39,7 @@ public final class ReferenceKernels extends Kernels {
 
   @Override
   public boolean supports(DType dtype) {
-    return dtype == DType.F64 || dtype == DType.F32;
+    return TYPES.contains(dtype);
   }
 
   @Override
@@ -235,8 +239,19 @@ public final class ReferenceKernels extends Kernels {
       Tensor gradients,
       Tensor firstMoment,
       Tensor secondMoment,
-      Tensor norm) {
+      Tensor norm,
+      Tensor copy) {
     OptimiserReference.adamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+    if (copy != null) {
+      doConvert(parameters, copy);
+    }
+  }
+
+  @Override
+  protected void doConvert(Tensor from, Tensor to) {
+    for (long i = 0; i < from.elements(); i++) {
+      to.set(i, from.get(i));
+    }
   }
 
   @Override

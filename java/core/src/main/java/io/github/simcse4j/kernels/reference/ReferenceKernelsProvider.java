@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels.reference;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.tensor.DType;
 import java.util.Optional;
 
 /** Offers {@link ReferenceKernels} to those who ask for them by name. */
@@ -25,6 +26,11 @@ public final class ReferenceKernelsProvider implements KernelsProvider {
   @Override
   public Optional<String> obstacle() {
     return Optional.empty();
+  }
+
+  @Override
+  public boolean supports(DType dtype) {
+    return ReferenceKernels.TYPES.contains(dtype);
   }
 
   @Override

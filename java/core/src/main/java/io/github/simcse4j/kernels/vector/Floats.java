@@ -150,6 +150,10 @@ final class Floats {
     return MEMORY.get(ValueLayout.JAVA_LONG_UNALIGNED, address);
   }
 
+  static void putShort(long address, short value) {
+    MEMORY.set(ValueLayout.JAVA_SHORT_UNALIGNED, address, value);
+  }
+
   static void putByte(long address, byte value) {
     MEMORY.set(ValueLayout.JAVA_BYTE, address, value);
   }

@@ -107,7 +107,7 @@ record LogitBlocks(UnitRows rows, UnitRows columns, long left, long right, long 
     long tile = at(work, Panels.size(WIDTH, ROWS));
     Panels.packRows(
         block.numbers(), WIDTH, block.rows(), depth, ROWS, work, at(tile, ROWS * COLUMNS));
-    TileWriter writer = new TileWriter(dUnits, hidden, GemmEpilogue.Kind.STORE, 0, 0);
+    TileWriter writer = new TileWriter(dUnits, hidden, GemmEpilogue.Kind.STORE, 0, 0, 0);
     long panel = blockByColumn(block.column());
     for (int c = 0; c < hidden; c += COLUMNS) {
       int width = Math.min(COLUMNS, hidden - c);

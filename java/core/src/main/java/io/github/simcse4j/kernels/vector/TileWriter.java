@@ -1,12 +1,16 @@
 package io.github.simcse4j.kernels.vector;
 
 import static io.github.simcse4j.kernels.vector.Floats.LANES;
+import static io.github.simcse4j.kernels.vector.Floats.address;
+import static io.github.simcse4j.kernels.vector.Floats.addressOrNull;
 import static io.github.simcse4j.kernels.vector.Floats.at;
 import static io.github.simcse4j.kernels.vector.Floats.load;
 import static io.github.simcse4j.kernels.vector.MicroKernel.COLUMNS;
 import static io.github.simcse4j.kernels.vector.MicroKernel.ROWS;
 
+import io.github.simcse4j.kernels.GemmEpilogue;
 import io.github.simcse4j.kernels.GemmEpilogue.Kind;
+import io.github.simcse4j.tensor.Tensor;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -18,8 +22,21 @@ import jdk.incubator.vector.FloatVector;
  * @param stride numbers from a row of the result to the next
  * @param bias one number a column, or 0 for none
  * @param preActivation where to keep product + bias, laid out as the result, or 0
+ * @param addend what the first block of K is added to, laid out as the result and maybe the result
+ *     itself, or 0
  */
-record TileWriter(long c, long stride, Kind kind, long bias, long preActivation) {
+record TileWriter(long c, long stride, Kind kind, long bias, long preActivation, long addend) {
+
+  static TileWriter of(Tensor c, GemmEpilogue epilogue) {
+    Tensor addend = epilogue.kind() == Kind.ACCUMULATE ? c : epilogue.residual();
+    return new TileWriter(
+        address(c),
+        c.extent(1),
+        epilogue.kind(),
+        addressOrNull(epilogue.bias()),
+        addressOrNull(epilogue.preActivation()),
+        addressOrNull(addend));
+  }
 
   /**
    * Which part of the result a tile is.
@@ -41,17 +58,18 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation)
    * @param scratch ROWS x COLUMNS numbers
    */
   void compute(long a, long b, int depth, Place place, long scratch) {
-    long to = at(c, place.row() * stride + place.column());
-    boolean adds = !place.first() || kind == Kind.ACCUMULATE;
+    long offset = place.row() * stride + place.column();
+    long to = at(c, offset);
+    long before = place.first() ? addend : c;
     boolean whole = place.rows() == ROWS && place.columns() == COLUMNS;
-    if (whole && !adds) {
+    if (whole && before == 0) {
       MicroKernel.tile(a, b, depth, to, stride * Float.BYTES);
       finish(to, stride, place);
       return;
     }
     MicroKernel.tile(a, b, depth, scratch, COLUMNS * Float.BYTES);
-    if (adds) {
-      add(scratch, to, place.rows(), place.columns());
+    if (before != 0) {
+      add(scratch, at(before, offset), place.rows(), place.columns());
     }
     finish(scratch, COLUMNS, place);
     store(scratch, COLUMNS, to, place.rows(), place.columns());
@@ -67,11 +85,11 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation)
       long kept = at(preActivation, place.row() * stride + place.column());
       store(tile, tileStride, kept, place.rows(), place.columns());
     }
-    for (int i = 0; i < ROWS && kind != Kind.BIAS; i++) {
+    for (int i = 0; i < ROWS; i++) {
       long row = at(tile, i * tileStride);
       if (kind == Kind.BIAS_GELU) {
         VectorMath.gelu(row, COLUMNS);
-      } else {
+      } else if (kind == Kind.BIAS_TANH) {
         VectorMath.tanh(row, COLUMNS);
       }
     }

@@ -11,6 +11,7 @@ import static io.github.simcse4j.kernels.vector.Floats.put;
 import static jdk.incubator.vector.VectorOperators.F2D;
 
 import io.github.simcse4j.kernels.AdamWStep;
+import io.github.simcse4j.tensor.Bfloat16;
 import io.github.simcse4j.tensor.Tensor;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
@@ -97,6 +98,22 @@ final class VectorAdamW {
         address(firstMoment),
         address(secondMoment),
         address(gradients));
+  }
+
+  /** Writes the parameters in BF16. */
+  void round(Tensor parameters, Tensor copy) {
+    long count = parameters.elements();
+    long from = address(parameters);
+    long to = address(copy);
+    pool.run(
+        Math.toIntExact(Math.ceilDiv(count, FlatArrays.CHUNK)),
+        (chunk, worker) -> {
+          long first = (long) chunk * FlatArrays.CHUNK;
+          long end = Math.min(first + FlatArrays.CHUNK, count);
+          for (long i = first; i < end; i++) {
+            Floats.putShort(to + i * Short.BYTES, Bfloat16.of(get(at(from, i))));
+          }
+        });
   }
 
   /**

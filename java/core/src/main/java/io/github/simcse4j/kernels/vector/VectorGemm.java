@@ -1,7 +1,6 @@
 package io.github.simcse4j.kernels.vector;
 
 import static io.github.simcse4j.kernels.vector.Floats.address;
-import static io.github.simcse4j.kernels.vector.Floats.addressOrNull;
 import static io.github.simcse4j.kernels.vector.Floats.at;
 import static io.github.simcse4j.kernels.vector.MicroKernel.COLUMNS;
 import static io.github.simcse4j.kernels.vector.MicroKernel.ROWS;
@@ -71,13 +70,7 @@ final class VectorGemm {
     int k = Math.toIntExact(a.extent(transposeA ? 0 : 1));
     Operand left = new Operand(address(a), a.extent(1), !transposeA, m, ROWS);
     Operand right = new Operand(address(b), b.extent(1), transposeB, n, COLUMNS);
-    TileWriter writer =
-        new TileWriter(
-            address(c),
-            n,
-            epilogue.kind(),
-            addressOrNull(epilogue.bias()),
-            addressOrNull(epilogue.preActivation()));
+    TileWriter writer = TileWriter.of(c, epilogue);
     int blocks = Math.max(1, Math.ceilDiv(k, DEPTH));
     int depth = Floats.padded(Math.ceilDiv(k, blocks));
     boolean serial = (long) m * n * k < SERIAL;

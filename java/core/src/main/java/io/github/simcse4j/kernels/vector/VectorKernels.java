@@ -278,8 +278,18 @@ public final class VectorKernels extends Kernels {
       Tensor gradients,
       Tensor firstMoment,
       Tensor secondMoment,
-      Tensor norm) {
+      Tensor norm,
+      Tensor copy) {
     adamw.adamw(step, parameters, gradients, firstMoment, secondMoment, norm);
+    if (copy != null) {
+      adamw.round(parameters, copy);
+    }
+  }
+
+  /** {@link #convert} has refused: only one type is supported. */
+  @Override
+  protected void doConvert(Tensor from, Tensor to) {
+    throw new UnsupportedOperationException("convert: " + from + " to " + to);
   }
 
   @Override

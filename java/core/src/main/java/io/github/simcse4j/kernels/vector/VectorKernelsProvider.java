@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels.vector;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.tensor.DType;
 import java.util.Optional;
 
 /** Offers {@link VectorKernels} where the JVM was started with the Vector API. */
@@ -29,6 +30,11 @@ public final class VectorKernelsProvider implements KernelsProvider {
     return ModuleLayer.boot().findModule(MODULE).isPresent()
         ? Optional.empty()
         : Optional.of("the JVM runs without its Vector API; start it with --add-modules " + MODULE);
+  }
+
+  @Override
+  public boolean supports(DType dtype) {
+    return dtype == DType.F32;
   }
 
   @Override

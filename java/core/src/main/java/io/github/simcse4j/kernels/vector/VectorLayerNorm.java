@@ -1,6 +1,7 @@
 package io.github.simcse4j.kernels.vector;
 
 import static io.github.simcse4j.kernels.vector.Floats.address;
+import static io.github.simcse4j.kernels.vector.Floats.addressOrNull;
 import static io.github.simcse4j.kernels.vector.Floats.at;
 
 import io.github.simcse4j.kernels.LayerNorm;
@@ -34,7 +35,7 @@ final class VectorLayerNorm {
     int hidden = Math.toIntExact(x.extent(1));
     VectorPhilox philox = new VectorPhilox(dropout);
     long xAt = address(x);
-    long residualAt = address(residual);
+    long residualAt = addressOrNull(residual);
     long outAt = address(out);
     long mean = address(statistics.mean());
     long rstd = address(statistics.rstd());
@@ -49,8 +50,10 @@ final class VectorLayerNorm {
           for (int row = first; row < end; row++) {
             long offset = (long) row * hidden;
             long sum = at(xAt, offset);
-            sentences.factors(philox, row, hidden, factors);
-            NormRows.addDropped(sum, factors, at(residualAt, offset), hidden);
+            if (residual != null) {
+              sentences.factors(philox, row, hidden, factors);
+              NormRows.addDropped(sum, factors, at(residualAt, offset), hidden);
+            }
             NormRows.statistics(sum, hidden, norm.epsilon(), at(mean, row), at(rstd, row));
             NormRows.normalise(
                 sum, at(mean, row), at(rstd, row), gamma, beta, at(outAt, offset), hidden);

@@ -217,7 +217,7 @@ class ReferenceGoldenTest {
       kernels.gradientNorm(gradient, norm);
       assertEquals(norms[t], fixture.values(norm)[0], TOLERANCE);
       AdamWStep step = new AdamWStep(t + 1, 0.01, 0.9, 0.98, 1e-6, 0.1, 1);
-      kernels.adamw(step, parameters, gradient, first, second, norm);
+      kernels.adamw(step, parameters, gradient, first, second, norm, null);
     }
     assertArrayEquals(
         new double[] {0.4795790892952736, -1.227920172048887, 1.9842486751032116},

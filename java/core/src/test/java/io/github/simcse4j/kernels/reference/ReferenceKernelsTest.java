@@ -22,6 +22,20 @@ class ReferenceKernelsTest {
   }
 
   @Nested
+  class InBf16 extends KernelsSuite {
+
+    @Override
+    protected Kernels open() {
+      return new ReferenceKernels();
+    }
+
+    @Override
+    public DType dtype() {
+      return DType.BF16;
+    }
+  }
+
+  @Nested
   class InF32 extends KernelsSuite {
 
     @Override

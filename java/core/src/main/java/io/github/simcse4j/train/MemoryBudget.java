@@ -1,0 +1,67 @@
+package io.github.simcse4j.train;
+
+import com.sun.management.OperatingSystemMXBean;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.tensor.HostMemory;
+import io.github.simcse4j.tensor.Memory;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * The memory that a training may use for its tensors.
+ *
+ * @param bytes of it
+ * @param source where the number comes from, as an appositive
+ */
+public record MemoryBudget(long bytes, String source) {
+
+  /** What is left over is for the Java heap, evaluation and the backend's own tables. */
+  private static final double SHARE = 0.8;
+
+  /**
+   * The budget of the settings, or a share of what is free now: to be asked before anything large
+   * is taken. The memory of a device is not known here and is not bounded.
+   */
+  public static MemoryBudget of(MemorySettings settings, Kernels kernels) {
+    if (settings.memoryBytes() > 0) {
+      return new MemoryBudget(settings.memoryBytes(), "as --memory says");
+    }
+    try (Memory probe = kernels.allocate(1)) {
+      if (!(probe instanceof HostMemory)) {
+        return new MemoryBudget(Long.MAX_VALUE, "what " + probe.location() + " has");
+      }
+    }
+    long free = freeBytes();
+    return new MemoryBudget(
+        (long) (SHARE * free), "80 %% of the %s that are free".formatted(ByteText.of(free)));
+  }
+
+  /** Free memory of the machine or, where it is less, of the container. */
+  private static long freeBytes() {
+    var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    long total = memoryInfo("MemTotal:");
+    long available = memoryInfo("MemAvailable:");
+    if (total == 0 || available == 0) {
+      return system.getFreeMemorySize();
+    }
+    // The JDK sees a container's limit and counts cached files as used; the kernel does neither.
+    boolean limited = system.getTotalMemorySize() < total;
+    return limited ? Math.min(available, system.getFreeMemorySize()) : available;
+  }
+
+  /** A line of Linux's table of memory in bytes, or 0 where there is none. */
+  private static long memoryInfo(String name) {
+    try {
+      for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+        if (line.startsWith(name)) {
+          return 1024 * Long.parseLong(line.replaceAll("\\D", ""));
+        }
+      }
+    } catch (IOException e) {
+      // Another system, which the JDK knows.
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,17 @@
+package io.github.simcse4j.kernels;
+
+import io.github.simcse4j.tensor.DType;
+import java.util.stream.Stream;
+
+/** The backends that work on this machine, as the program finds them. */
+public final class UsableKernels {
+
+  private UsableKernels() {}
+
+  /** All that compute in a type, each opened on two threads when it is asked for. */
+  public static Stream<Kernels> of(DType dtype) {
+    return KernelsSelection.providers().stream()
+        .filter(provider -> provider.obstacle().isEmpty() && provider.supports(dtype))
+        .map(provider -> provider.open(2));
+  }
+}

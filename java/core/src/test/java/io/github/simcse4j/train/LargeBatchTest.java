@@ -1,0 +1,260 @@
+package io.github.simcse4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.simcse4j.data.BatchPacker;
+import io.github.simcse4j.data.BatchSampler;
+import io.github.simcse4j.data.PreparedStore;
+import io.github.simcse4j.data.TokenStore;
+import io.github.simcse4j.kernels.Closeness;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.kernels.UsableKernels;
+import io.github.simcse4j.model.BatchDimensions;
+import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.model.SentenceModel;
+import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.random.Dropout;
+import io.github.simcse4j.random.DropoutKey;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The gradients of a batch do not depend on how it is cut, nor on what is kept. */
+class LargeBatchTest {
+
+  private static final int GROUPS = 9;
+  private static final DropoutKey KEY = DropoutKey.of(4, 2);
+
+  @TempDir static Path folder;
+
+  private static SmallTraining small;
+
+  @BeforeAll
+  static void make() throws IOException {
+    small = SmallTraining.make(folder);
+  }
+
+  static Stream<Kernels> f32() {
+    return UsableKernels.of(DType.F32);
+  }
+
+  static Stream<Kernels> bf16() {
+    return UsableKernels.of(DType.BF16);
+  }
+
+  private record Outcome(TrainStep.Result result, double[] gradients) {}
+
+  /** One step on a fresh model. */
+  private static Outcome step(
+      Kernels kernels, DType dtype, Pooler pooler, int columns, int maxTokens, int kept) {
+    try (PreparedStore prepared = small.store(columns);
+        SentenceModel model = small.model(pooler, kernels, dtype)) {
+      TokenStore store = prepared.store();
+      BatchSampler sampler = SmallTraining.sampler(store, GROUPS);
+      MemoryBudget budget = budget(model, BatchExtent.of(store, sampler, 0, 1), maxTokens, kept);
+      try (AdamW optimizer = new AdamW(model, 0, 1);
+          TrainStep step =
+              new TrainStep(
+                  model,
+                  store,
+                  sampler,
+                  new ContrastiveObjective(0.05f, 0.3f),
+                  new MemoryPlanner(model.memory(), budget),
+                  maxTokens,
+                  plan -> {})) {
+        step.reserve(0, 1);
+        TrainStep.Result result = step.accumulate(0, 0, KEY, 0.5f, optimizer.gradients());
+        return new Outcome(result, numbers(optimizer.gradients()));
+      }
+    }
+  }
+
+  /** What so many chunks take to be kept, to the byte. */
+  private static MemoryBudget budget(
+      SentenceModel model, BatchExtent extent, int maxTokens, int kept) {
+    MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
+    MemoryPlan one = new MemoryPlanner(model.memory(), all).plan(extent, maxTokens, 1);
+    return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "");
+  }
+
+  private static double[] numbers(Tensor tensor) {
+    return IntStream.range(0, (int) tensor.elements()).mapToDouble(tensor::get).toArray();
+  }
+
+  /** The smallest bound under which a batch is cut into at most {@code most} chunks. */
+  private static int limit(int columns, int most) {
+    try (PreparedStore prepared = small.store(columns)) {
+      TokenStore store = prepared.store();
+      long[] groups = new long[GROUPS];
+      SmallTraining.sampler(store, GROUPS).batch(0, 0, groups);
+      int views = TrainConfig.views(columns);
+      int limit = SmallTraining.LONGEST;
+      while (BatchChunk.cut(store, groups, GROUPS, views, limit).size() > most) {
+        limit++;
+      }
+      return limit;
+    }
+  }
+
+  private static void assertChunkingChangesNothing(
+      Kernels kernels, DType dtype, Pooler pooler, int columns, double tolerance) {
+    Outcome whole = step(kernels, dtype, pooler, columns, 0, 1);
+    // Two views are cut alike, so that the number of their chunks is even.
+    int several = columns == 1 ? 6 : 7;
+    Outcome seven = step(kernels, dtype, pooler, columns, limit(columns, several), 1);
+    Outcome single = step(kernels, dtype, pooler, columns, SmallTraining.LONGEST, 1);
+    assertEquals(1, whole.result.chunks());
+    assertEquals(several, seven.result.chunks());
+    assertEquals(GROUPS * columns * TrainConfig.views(columns), single.result.chunks());
+    for (Outcome cut : List.of(seven, single)) {
+      String what =
+          "%s %s %s, %d columns, %d chunks"
+              .formatted(kernels.name(), dtype, pooler, columns, cut.result.chunks());
+      double loss = whole.result.loss();
+      assertEquals(loss, cut.result.loss(), tolerance * loss, what);
+      assertEquals(whole.result.tokens(), cut.result.tokens());
+      Closeness closeness = Closeness.of(cut.gradients, whole.gradients);
+      assertTrue(closeness.norm() <= tolerance, () -> what + ": " + closeness);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("f32")
+  void oneChunkSevenAndOneForEachSentenceGiveTheSameGradients(Kernels kernels) {
+    try (kernels) {
+      for (Pooler pooler : Pooler.values()) {
+        assertChunkingChangesNothing(kernels, DType.F32, pooler, 1, 1e-6);
+      }
+      for (int columns = 2; columns <= 3; columns++) {
+        assertChunkingChangesNothing(kernels, DType.F32, Pooler.CLS, columns, 1e-6);
+        assertChunkingChangesNothing(kernels, DType.F32, Pooler.AVG, columns, 1e-6);
+      }
+    }
+  }
+
+  /** Rows are computed alike whatever is beside them; what is left are sums of F32. */
+  @ParameterizedTest
+  @MethodSource("bf16")
+  void theSameHoldsInBf16(Kernels kernels) {
+    try (kernels) {
+      for (Pooler pooler : List.of(Pooler.CLS, Pooler.AVG_TOP2)) {
+        assertChunkingChangesNothing(kernels, DType.BF16, pooler, 1, 1e-5);
+        assertChunkingChangesNothing(kernels, DType.BF16, pooler, 3, 1e-5);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("f32")
+  void chunksThatAreKeptAndChunksThatAreRunAgainGiveTheSameBits(Kernels kernels) {
+    try (kernels) {
+      for (int columns = 1; columns <= 3; columns++) {
+        for (Pooler pooler : List.of(Pooler.CLS, Pooler.MAX)) {
+          int limit = limit(columns, 7);
+          Outcome none = step(kernels, DType.F32, pooler, columns, limit, 1);
+          for (int kept : new int[] {2, 5, 7}) {
+            Outcome some = step(kernels, DType.F32, pooler, columns, limit, kept);
+            assertEquals(none.result, some.result);
+            assertArrayEquals(none.gradients, some.gradients);
+          }
+        }
+      }
+    }
+  }
+
+  /** A sentence's masks are those it has in the whole batch, in every view and place. */
+  @ParameterizedTest
+  @MethodSource("f32")
+  void masksDoNotDependOnTheChunk(Kernels kernels) {
+    int channels = 32;
+    try (kernels;
+        PreparedStore prepared = small.store(1);
+        BatchPacker packer = new BatchPacker(prepared.store(), GROUPS, 31)) {
+      long[] groups = new long[GROUPS];
+      SmallTraining.sampler(prepared.store(), GROUPS).batch(0, 0, groups);
+      Dropout dropout = KEY.at(Dropout.attentionOutputSite(1), 0.9f);
+      PackedBatch all = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
+      double[] whole = mask(kernels, all, dropout, channels);
+      assertTrue(Arrays.stream(whole).sum() < whole.length, "nothing is dropped");
+      for (int limit : new int[] {SmallTraining.LONGEST, 40}) {
+        double[] joined = new double[0];
+        for (BatchChunk chunk : BatchChunk.cut(prepared.store(), groups, GROUPS, 2, limit)) {
+          PackedBatch part =
+              packer
+                  .packColumns(groups, GROUPS, chunk.from(), chunk.to())
+                  .withViews(chunk.firstView(), chunk.views());
+          double[] mask = mask(kernels, part, dropout, channels);
+          joined = concat(joined, mask);
+        }
+        assertArrayEquals(whole, joined);
+      }
+    }
+  }
+
+  private static double[] mask(
+      Kernels kernels, PackedBatch batch, Dropout dropout, int channels) {
+    Tensor mask = Tensor.host(DType.U8, batch.rows(), channels);
+    kernels.dropoutMask(batch, dropout, mask);
+    double[] values = numbers(mask);
+    mask.memory().close();
+    return values;
+  }
+
+  /** A pass that keeps nothing gives the bits of one that does, in every chunk. */
+  @ParameterizedTest
+  @MethodSource("f32")
+  void embeddingsDoNotDependOnTheChunkNorOnWhatIsKept(Kernels kernels) {
+    try (kernels;
+        PreparedStore prepared = small.store(1);
+        BatchPacker packer = new BatchPacker(prepared.store(), GROUPS, 31)) {
+      long[] groups = new long[GROUPS];
+      SmallTraining.sampler(prepared.store(), GROUPS).batch(0, 0, groups);
+      for (Pooler pooler : Pooler.values()) {
+        try (SentenceModel model = small.model(pooler, kernels, DType.F32)) {
+          PackedBatch all = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
+          double[] kept = embeddings(model, all, true);
+          assertArrayEquals(kept, embeddings(model, all, false), pooler.label());
+          double[] joined = new double[0];
+          for (BatchChunk chunk : BatchChunk.cut(prepared.store(), groups, GROUPS, 2, 30)) {
+            PackedBatch part =
+                packer
+                    .packColumns(groups, GROUPS, chunk.from(), chunk.to())
+                    .withViews(chunk.firstView(), chunk.views());
+            joined = concat(joined, embeddings(model, part, false));
+          }
+          Closeness closeness = Closeness.of(joined, kept);
+          assertTrue(closeness.within(1e-6), pooler + " on " + kernels.name() + ": " + closeness);
+        }
+      }
+    }
+  }
+
+  private static double[] embeddings(SentenceModel model, PackedBatch batch, boolean training) {
+    BatchDimensions dimensions =
+        new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
+    long bytes = model.workspaceBytes(dimensions, training);
+    try (Workspace workspace = new Workspace(model.kernels().allocate(bytes))) {
+      ForwardPass pass = model.forward(batch, KEY, training, true, workspace);
+      return numbers(pass.embeddings());
+    }
+  }
+
+  private static double[] concat(double[] first, double[] second) {
+    return DoubleStream.concat(Arrays.stream(first), Arrays.stream(second)).toArray();
+  }
+}
