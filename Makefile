@@ -76,15 +76,14 @@ native-jar: native build ## the native backend as a jar for this platform, besid
 	@cp java/core/target/simcse4j-$(version)-$(system).jar target/
 	@echo "Built target/simcse4j-$(version)-$(system).jar"
 
-# The kernels' suite runs once more on every tier of libsimcse that this machine has, and on the one for AMX with its
-# instructions emulated.
+# The kernels' suite runs once more on lower tiers of libsimcse, and on the one for AMX with its instructions emulated.
 test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for those that need large data
 	@$(if $(native),:,echo "native: $(no-native); the tests of libsimcse are skipped")
 	+@$(if $(native),$(if $(TEST),:,$(native-make) test),:)
 	@rm -rf java/*/target/surefire-reports
 	@$(mvn-test) test $(if $(native),-Dsimcse.library.path='$(native-folder)') \
 	  $(if $(TEST),-Dtest='$(TEST)' -Dsurefire.failIfNoSpecifiedTests=false)
-	@$(if $(native),$(if $(TEST),:,for tier in portable avx2 avx512 avx512_bf16 amx; do \
+	@$(if $(native),$(if $(TEST),:,for tier in portable avx2 amx; do \
 	  folder='$(native-folder)'; [ $$tier != amx ] || folder=$$folder/emulated; \
 	  [ -e "$$folder/libsimcse.so" ] || continue; \
 	  echo "libsimcse, tier $$tier:"; \

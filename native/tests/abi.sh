@@ -9,8 +9,8 @@ if [ ! -f "$recorded" ]; then
   status=1
 elif ! diff "$recorded" "$1"; then
   echo "abi: simcse.h is no longer version $version as recorded in $recorded (<) but another (>)."
-  echo "     Programs that were compiled with version $version would break: undo the change, or raise SIMCSE_API_VERSION"
-  echo "     and record the new layout beside the old one."
+  echo "     Programs compiled with version $version would break: undo the change, or raise SIMCSE_API_VERSION and"
+  echo "     record the new layout beside the old one."
   status=1
 fi
 exported=$(nm -D --defined-only "$2" | awk '{ print $NF }')

@@ -18,7 +18,7 @@ $(operation_test): $(operation_objects)
 	@echo 'linking $@'
 	$(quiet)$(CXX) -pthread $(SIMCSE_FLAGS) -o $@ $(operation_objects) $(LDFLAGS) -ldl -lm
 
-$(operation_objects): $(out)/obj/tests/operations/%.o: tests/operations/%.cpp $(out)/compiled-by
+$(operation_objects): $(out)/obj/tests/operations/%.o: tests/operations/%.cpp $(shared)/compiled-by
 	@mkdir -p $(@D)
 	@echo 'compiling $@'
 	$(quiet)$(CXX) -std=c++17 -O2 $(warnings) -pthread -MMD -MP $(SIMCSE_FLAGS) $(CXXFLAGS) -c $< -o $@
