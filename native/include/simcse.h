@@ -18,6 +18,8 @@
  *   - Operations are enqueued on a stream (NULL is the device's own) and may return before their work is done; the
  *     "cpu" device returns when it is done, and its streams and events are trivial. Calls may block and may take long;
  *     do not make them from a place that must not wait.
+ *   - Arrays are aligned to their elements. A count, a number of rows, m or n of 0 is no work, and its arrays may then
+ *     be NULL; every other extent is at least 1, and hidden at most 2^24.
  *   - Results depend on the arguments alone: not on the number of threads, nor on earlier calls. The same call on the
  *     same machine gives the same bits.
  *

@@ -24,8 +24,7 @@ final class MemoryOptions {
   @Option(
       names = "--memory",
       paramLabel = "GB",
-      description =
-          "Memory to use at most, in 10^9 bytes (default: 80 percent of what is free).")
+      description = "Memory to use at most, in 10^9 bytes (default: 80 percent of what is free).")
   private Double memory;
 
   /** What was said. */

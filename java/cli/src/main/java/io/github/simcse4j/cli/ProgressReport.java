@@ -39,8 +39,7 @@ final class ProgressReport implements TrainListener, AutoCloseable {
       close();
       err.printf(
           Locale.ROOT,
-          "memory ran out (%s): starting the step again with at most %,d tokens a chunk, %,d of %,d"
-              + " chunks kept%n",
+          "memory ran out (%s): going on with at most %,d tokens a chunk, %,d of %,d chunks kept%n",
           plan.cause(),
           memory.tokensPerChunk(),
           memory.kept(),

@@ -231,6 +231,36 @@ final class BadInputTest {
   }
 
   @Test
+  void temperaturesAndMemoryThatCannotBe() {
+    for (String temperature : new String[] {"0", "-0.05", "NaN", "Infinity"}) {
+      refusesOption("--temperature", temperature, "--temperature must be a number above 0");
+    }
+    for (String tokens : new String[] {"0", "-1", "many", "1e9", "99999999999"}) {
+      refusesOption("--max-tokens-per-chunk", tokens, "must be auto or a number above 0", tokens);
+    }
+    for (String memory : new String[] {"0", "-1", "NaN", "Infinity", "1e-12"}) {
+      refusesOption("--memory", memory, "--memory must be above 0");
+    }
+    refusesOption("--memory", "0.001", "the weights ask for", "more than 1.0 MB", "--model");
+    Object[] plan = {"--model", model};
+    refuses(() -> run("plan", plan), "--batch-size");
+    refuses(() -> run("plan", plan, "--batch-size", 1), "--batch-size must be 2 to");
+    refuses(() -> run("plan", plan, "--batch-size", 8, "--columns", 4), "--columns", "1, 2 or 3");
+    refuses(() -> run("plan", plan, "--batch-size", 8, "--max-length", 0), "--max-length");
+    refuses(() -> run("plan", plan, "--batch-size", 8, "--max-length", 65), "64 positions");
+    refuses(() -> run("plan", plan, "--batch-size", 8, "--mean-length", "NaN"), "--mean-length");
+    refuses(() -> run("plan", plan, "--batch-size", 8, "--mean-length", 33), "--mean-length");
+    refuses(
+        () -> run("plan", plan, "--batch-size", 8, "--max-tokens-per-chunk", 31),
+        "--max-tokens-per-chunk 31",
+        "32 tokens");
+    refuses(
+        () -> run("plan", plan, "--batch-size", 1_000_000, "--memory", 0.1),
+        "the embeddings and the loss for",
+        "lower --batch-size");
+  }
+
+  @Test
   void placesWhereNothingCanBeWritten() throws IOException {
     Path file = write("file.txt", "text\n");
     Path below = file.resolve("below");

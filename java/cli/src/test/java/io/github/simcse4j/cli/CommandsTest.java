@@ -274,7 +274,8 @@ final class CommandsTest {
   @Test
   void theDoctorNamesWhatComputes() {
     CommandRun run = CommandRun.of("doctor").succeeded();
-    assertTrue(run.out().contains("kernels reference  usable on cpu in fp32 and bf16: "), run.out());
+    assertTrue(
+        run.out().contains("kernels reference  usable on cpu in fp32 and bf16: "), run.out());
     assertTrue(
         run.out().matches("(?s).*kernels native +(usable on cpu: |not usable: there is no ).*"),
         run.out());

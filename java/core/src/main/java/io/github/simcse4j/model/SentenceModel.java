@@ -142,8 +142,7 @@ public final class SentenceModel implements AutoCloseable {
         PassBuffers.take(memory(), dimensions(batch), training, withHead, embeddings, workspace);
     Encoder encoder = new Encoder(config(), pooler, kernels);
     EncoderParameters weights = parameters.views();
-    encoder.forward(
-        batch, weights, key, buffers.activations(), buffers.pooled(), buffers.argmax());
+    encoder.forward(batch, weights, key, buffers.activations(), buffers.pooled(), buffers.argmax());
     if (withHead) {
       buffers.head().forward(kernels, buffers.pooled(), weights);
     }

@@ -20,8 +20,7 @@ record BatchChunk(int firstView, int views, int from, int to, long rows) {
    * @param groups of the batch, the first {@code count}
    * @param limit at least the longest sentence
    */
-  static List<BatchChunk> cut(
-      TokenStore store, long[] groups, int count, int views, long limit) {
+  static List<BatchChunk> cut(TokenStore store, long[] groups, int count, int views, long limit) {
     int sentences = count * store.columns();
     List<BatchChunk> ofView = new ArrayList<>();
     int from = 0;

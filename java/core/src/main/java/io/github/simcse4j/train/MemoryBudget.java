@@ -33,9 +33,7 @@ public record MemoryBudget(long bytes, String source) {
         return new MemoryBudget(Long.MAX_VALUE, "what " + probe.location() + " has");
       }
     }
-    long free = freeBytes();
-    return new MemoryBudget(
-        (long) (SHARE * free), "80 %% of the %s that are free".formatted(ByteText.of(free)));
+    return new MemoryBudget((long) (SHARE * freeBytes()), "80 % of what is free");
   }
 
   /** Free memory of the machine or, where it is less, of the container. */

@@ -21,9 +21,9 @@ import java.util.Locale;
 import java.util.function.Consumer;
 
 /**
- * Adds the exact gradients of one batch, however large, as GradCache does (Gao et al. 2021, "Scaling
- * deep contrastive learning batch size under memory limited setup"): the batch is encoded in
- * chunks, the objective is evaluated once over all embeddings, and every chunk is then run
+ * Adds the exact gradients of one batch, however large, as GradCache does (Gao et al. 2021,
+ * "Scaling deep contrastive learning batch size under memory limited setup"): the batch is encoded
+ * in chunks, the objective is evaluated once over all embeddings, and every chunk is then run
  * backward. The last chunks keep their activations from the first pass, as many as there is room
  * for; the others are run again under the same dropout masks.
  */
@@ -73,11 +73,7 @@ final class TrainStep implements AutoCloseable {
 
   /** A batch on its way through the model. */
   private record Batch(
-      int count,
-      List<BatchChunk> chunks,
-      DropoutKey key,
-      Tensor embeddings,
-      Tensor dEmbeddings) {}
+      int count, List<BatchChunk> chunks, DropoutKey key, Tensor embeddings, Tensor dEmbeddings) {}
 
   /** A chunk whose activations are there, and where they start. */
   private record Encoded(ForwardPass pass, long mark) {}
@@ -119,8 +115,8 @@ final class TrainStep implements AutoCloseable {
   }
 
   /**
-   * Makes do with half the tokens at once after memory ran out in {@link #accumulate}; the step has
-   * to be begun again.
+   * Makes do with half the tokens in memory at once after it ran out in {@link #accumulate}: half
+   * as many chunks are kept, or else they are half as large. The step has to be begun again.
    *
    * @throws InputException where there is nothing left to halve
    */
@@ -172,8 +168,14 @@ final class TrainStep implements AutoCloseable {
               cause.getMessage()),
           cause);
     }
-    maxKept = tokens > extent.longest() ? plan.kept() : plan.kept() / 2;
-    maxTokens = Math.max(extent.longest(), tokens / 2);
+    // Fewer chunks kept change no bit; smaller ones change the order of sums.
+    if (plan.kept() > 1) {
+      maxKept = plan.kept() / 2;
+      maxTokens = tokens;
+    } else {
+      maxKept = 1;
+      maxTokens = Math.max(extent.longest(), tokens / 2);
+    }
   }
 
   /**
@@ -194,8 +196,7 @@ final class TrainStep implements AutoCloseable {
     Deque<Encoded> kept = encode(batch);
     long mark = workspace.mark();
     Tensor embeddings = batch.embeddings;
-    objective.evaluate(
-        kernels, count, embeddings, lossScale, loss, batch.dEmbeddings, workspace);
+    objective.evaluate(kernels, count, embeddings, lossScale, loss, batch.dEmbeddings, workspace);
     kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
     workspace.release(mark);
     backward(batch, kept, gradients);
@@ -222,8 +223,7 @@ final class TrainStep implements AutoCloseable {
   /** From the last chunk to the first, so that how many are kept decides no bit of the sums. */
   private void backward(Batch batch, Deque<Encoded> kept, Tensor gradients) {
     for (int i = batch.chunks.size() - 1; i >= 0; i--) {
-      Encoded encoded =
-          kept.isEmpty() ? forward(batch, i, packers.getFirst(), true) : kept.pop();
+      Encoded encoded = kept.isEmpty() ? forward(batch, i, packers.getFirst(), true) : kept.pop();
       model.backward(encoded.pass, rows(batch.dEmbeddings, batch, i), gradients);
       workspace.release(encoded.mark);
     }

@@ -184,8 +184,7 @@ public final class Trainer implements AutoCloseable {
         optimizer.zeroGradients();
         for (long batch = first; batch < end; batch++) {
           float lossScale = 1f / (end - first);
-          sum =
-              sum.plus(batches.accumulate(epoch, batch, key, lossScale, optimizer.gradients()));
+          sum = sum.plus(batches.accumulate(epoch, batch, key, lossScale, optimizer.gradients()));
         }
         return sum;
       } catch (OutOfMemoryError e) {

@@ -100,8 +100,7 @@ public final class Training implements AutoCloseable {
           config.pooler() == Pooler.CLS && !headAfter ? Pooler.CLS_BEFORE_POOLER : config.pooler();
       FolderCheckpoint checkpoint =
           new FolderCheckpoint(model, encoder, dev, folder, poolerAfter, maxLength, files.out());
-      this.trainer =
-          open(new Trainer(config, model, prepared.store(), checkpoint, memory, budget));
+      this.trainer = open(new Trainer(config, model, prepared.store(), checkpoint, memory, budget));
     } catch (RuntimeException e) {
       close();
       throw e;

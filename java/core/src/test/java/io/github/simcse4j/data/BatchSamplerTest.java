@@ -130,7 +130,7 @@ class BatchSamplerTest {
   void aBatchLargerThanTheDataIsRefusedWhereItWouldBeDropped() {
     var settings = new BatchSettings(GROUPS + 1, 1, true, true, false);
     var fault = assertThrows(InputException.class, () -> new BatchSampler(store, settings));
-    assertTrue(fault.getMessage().contains("larger than the data set of 103"), fault.getMessage());
+    assertTrue(fault.getMessage().contains("larger than the 103 groups of 2"), fault.getMessage());
     var kept = new BatchSampler(store, new BatchSettings(GROUPS + 1, 1, true, false, false));
     assertEquals(1, kept.batches());
     assertEquals(GROUPS, epoch(kept, 0)[0].length);

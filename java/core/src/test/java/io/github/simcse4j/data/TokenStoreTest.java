@@ -206,7 +206,8 @@ class TokenStoreTest {
         var packer = new BatchPacker(store, 1, VOCABULARY)) {
       assertTrue(store.sentences() <= 20);
       for (long i = 0; i < store.groups(); i++) {
-        assertTrue(packer.packColumns(new long[] {i}, 1, 0, store.columns()).tokens() <= 3 * MAX_LENGTH);
+        assertTrue(
+            packer.packColumns(new long[] {i}, 1, 0, store.columns()).tokens() <= 3 * MAX_LENGTH);
       }
       return true;
     } catch (InputException e) {

@@ -206,8 +206,7 @@ class LargeBatchTest {
     }
   }
 
-  private static double[] mask(
-      Kernels kernels, PackedBatch batch, Dropout dropout, int channels) {
+  private static double[] mask(Kernels kernels, PackedBatch batch, Dropout dropout, int channels) {
     Tensor mask = Tensor.host(DType.U8, batch.rows(), channels);
     kernels.dropoutMask(batch, dropout, mask);
     double[] values = numbers(mask);

@@ -1,0 +1,107 @@
+package io.github.simcse4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Plans, and trainings whose batches are cut into chunks. */
+final class LargeBatchTest {
+
+  private static final int BATCH = 12;
+
+  @TempDir private static Path shared;
+  private static Sandbox sandbox;
+
+  @TempDir private Path folder;
+
+  @BeforeAll
+  static void make() throws IOException {
+    sandbox = Sandbox.make(shared);
+  }
+
+  private static List<String> plan(Object... more) {
+    Object[] fixed = {"--model", sandbox.model(), "--max-length", 12};
+    Object[] all = Stream.concat(Stream.of(fixed), Stream.of(more)).toArray();
+    CommandRun run = Sandbox.run("plan", all).succeeded();
+    assertTrue(run.err().startsWith("kernels: reference on cpu"), run.err());
+    List<String> lines = run.out().lines().toList();
+    assertEquals(5, lines.size(), run.out());
+    String[] starts = {"weights ", "optimiser ", "embeddings and loss ", "activations ", "total "};
+    for (int i = 0; i < 5; i++) {
+      assertTrue(lines.get(i).startsWith(starts[i]), lines.get(i));
+      assertTrue(lines.get(i).length() < 80, lines.get(i));
+    }
+    return lines;
+  }
+
+  @Test
+  void aPlanIsFiveLines() {
+    List<String> small = plan("--batch-size", 64);
+    assertTrue(small.get(3).endsWith("all 1,536 tokens in one chunk"), small.get(3));
+    assertTrue(small.get(4).endsWith(" GB, 80 % of what is free"), small.get(4));
+    List<String> large =
+        plan("--batch-size", 1 << 20, "--memory", 6, "--mean-length", 8, "--columns", 3);
+    assertTrue(large.get(2).endsWith("3,145,728 x 128 with their gradient"), large.get(2));
+    assertTrue(large.get(3).contains("8,192 tokens a chunk, 3,072 chunks, "), large.get(3));
+    assertTrue(large.get(4).endsWith("of 6.00 GB, as --memory says"), large.get(4));
+  }
+
+  @Test
+  void aPlanForAFileCountsItsTokens() throws IOException {
+    List<String> plan = plan("--batch-size", BATCH, "--train", sandbox.text());
+    String tokens = plan.get(3).replaceAll(".* all ([0-9,]+) tokens .*", "$1");
+    int counted = Integer.parseInt(tokens);
+    assertTrue(counted > 2 * BATCH * 3 && counted <= 2 * BATCH * 12, plan.get(3));
+    CommandRun larger =
+        Sandbox.run(
+            "plan", "--model", sandbox.model(), "--batch-size", 13, "--train", sandbox.text());
+    larger.refused("--batch-size 13 is larger than the 12 sentences", "text.txt");
+  }
+
+  @Test
+  void trainingInChunksShowsThePlanAndLearnsTheSame() throws IOException {
+    Path metrics = folder.resolve("metrics.jsonl");
+    Path out = folder.resolve("out");
+    CommandRun whole = train("whole");
+    assertFalse(whole.err().contains("activations"), whole.err());
+    CommandRun cut = train("out", "--max-tokens-per-chunk", 30, "--metrics", metrics);
+    assertTrue(cut.err().contains("\nactivations "), cut.err());
+    assertTrue(cut.err().contains(" chunks of 30 tokens"), cut.err());
+    assertEquals(loss(whole), loss(cut), 1e-4);
+    List<String> lines = Files.readAllLines(metrics);
+    assertTrue(lines.getFirst().contains("\"tokensPerChunk\":30"), lines.getFirst());
+    assertFalse(lines.getFirst().contains("\"chunks\":1,"), lines.getFirst());
+    assertTrue(Files.exists(out.resolve("model.safetensors")));
+    Object[] few = {"--max-tokens-per-chunk", 5};
+    Sandbox.train(sandbox.model(), sandbox.text(), folder.resolve("none"), few)
+        .refused("--max-tokens-per-chunk 5 is smaller than the longest sentence of");
+    assertFalse(Files.exists(folder.resolve("none")));
+  }
+
+  private CommandRun train(String name, Object... more) {
+    Object[] all = Stream.concat(Stream.of("--batch-size", BATCH), Stream.of(more)).toArray();
+    return CommandRun.of(
+            Stream.of(
+                    Stream.of("train", "--model", sandbox.model(), "--train", sandbox.text()),
+                    Stream.of("--out", folder.resolve(name), "--max-steps", 1),
+                    Stream.of("--max-length", 12, "--kernels", "reference"),
+                    Stream.of(all))
+                .flatMap(part -> part)
+                .map(Object::toString)
+                .toArray(String[]::new))
+        .succeeded();
+  }
+
+  private static double loss(CommandRun run) {
+    return Double.parseDouble(run.out().replaceAll("(?s).*last loss ([0-9.]+).*", "$1"));
+  }
+}

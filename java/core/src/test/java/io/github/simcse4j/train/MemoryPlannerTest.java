@@ -1,0 +1,139 @@
+package io.github.simcse4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.reference.ReferenceKernels;
+import io.github.simcse4j.model.BatchDimensions;
+import io.github.simcse4j.model.EncoderConfig;
+import io.github.simcse4j.model.ModelMemory;
+import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.tensor.DType;
+import org.junit.jupiter.api.Test;
+
+/** Plans for BERT-base. */
+class MemoryPlannerTest {
+
+  private static final EncoderConfig BASE =
+      new EncoderConfig(30522, 768, 12, 12, 3072, 512, 2, 1e-12, 0.9, 0.9, 0, 0.02);
+  private static final ModelMemory MODEL = ModelMemory.of(BASE, Pooler.CLS, DType.F32);
+  private static final int ANY = Integer.MAX_VALUE;
+  private static final long GIGABYTE = 1_000_000_000;
+
+  private static MemoryPlanner planner(long bytes) {
+    return new MemoryPlanner(MODEL, new MemoryBudget(bytes, "in a test"));
+  }
+
+  private static BatchExtent sentences(int count) {
+    return BatchExtent.estimate(count, 1, 20, 32);
+  }
+
+  @Test
+  void aBatchThatFitsIsLeftWhole() {
+    MemoryPlan plan = planner(8 * GIGABYTE).plan(sentences(64), 0, ANY);
+    assertEquals(1, plan.chunks());
+    assertEquals(1, plan.kept());
+    assertEquals(2 * 64 * 20, plan.tokensPerChunk());
+    // Weights once, gradients and two moments; 110 million of 4 bytes, as published.
+    assertEquals(4 * 109.5e6, plan.weights(), 4 * 0.6e6);
+    assertEquals(3 * plan.weights(), plan.optimiser(), 4);
+    assertTrue(plan.total() <= 8 * GIGABYTE);
+    long whole = plan.activations();
+    assertEquals(whole, MODEL.passBytes(new BatchDimensions(64 * 20, 64, 2), true));
+  }
+
+  @Test
+  void asManyChunksAreKeptAsFit() {
+    MemoryPlan plan = planner(16 * GIGABYTE).plan(sentences(65536), 0, ANY);
+    assertEquals(8192, plan.tokensPerChunk());
+    assertEquals(2 * 160, plan.chunks());
+    assertTrue(plan.kept() > 1, plan.toString());
+    assertTrue(plan.total() <= 16 * GIGABYTE);
+    assertTrue(plan.total() + plan.activations() / plan.kept() > 16 * GIGABYTE);
+    assertEquals(3, planner(16 * GIGABYTE).plan(sentences(65536), 0, 3).kept());
+  }
+
+  @Test
+  void allAreKeptWhereThereIsRoom() {
+    MemoryPlan plan = planner(Long.MAX_VALUE).plan(sentences(1000), 512, ANY);
+    assertEquals(512, plan.tokensPerChunk());
+    assertEquals(plan.chunks(), plan.kept());
+  }
+
+  @Test
+  void chunksShrinkBeforeABatchIsRefused() {
+    MemoryPlan small = planner(2_200_000_000L).plan(sentences(10_000), 0, ANY);
+    assertTrue(small.tokensPerChunk() < 8192 && small.tokensPerChunk() >= 32, small.toString());
+    assertTrue(small.total() <= 2_200_000_000L);
+  }
+
+  /** All that grows with the batch are the embeddings and the loss. */
+  @Test
+  void memoryIsFlatInTheBatchButForTheEmbeddings() {
+    MemoryPlanner planner = planner(Long.MAX_VALUE);
+    MemoryPlan small = planner.plan(sentences(4096), 8192, 1);
+    MemoryPlan large = planner.plan(sentences(1 << 20), 8192, 1);
+    assertEquals(small.activations(), large.activations());
+    long rows = 2L << 20;
+    // q, k, dq, dk and lse, and at most a tenth on top.
+    long needed = 2 * rows * 768 * 4 + (1L << 20) * 4;
+    assertTrue(large.embeddings() <= 1.1 * needed, large.embeddings() + " for " + needed);
+  }
+
+  @Test
+  void theLargestBatchOfTheLongestSentencesCanBePlanned() {
+    BatchExtent extent = BatchExtent.estimate(1 << 20, 3, 512, 512);
+    MemoryPlan plan = planner(60 * GIGABYTE).plan(extent, 0, ANY);
+    assertEquals((3L << 20) * 512 / 8192, plan.chunks());
+    assertEquals(5, plan.lines().size());
+  }
+
+  @Test
+  void whatDoesNotFitIsNamed() {
+    refuses(planner(GIGABYTE)::requireModelFits, "the weights ask for", "--model", "--memory");
+    refuses(
+        () -> planner(4 * GIGABYTE).plan(sentences(1 << 20), 0, ANY),
+        "embeddings and the loss for 12.",
+        "more than 4.00 GB, in a test",
+        "lower --batch-size");
+    BatchExtent long512 = BatchExtent.estimate(8, 1, 512, 512);
+    refuses(() -> planner(1_770_000_000).plan(long512, 0, ANY), "512 tokens", "--max-length");
+    refuses(
+        () -> MemoryPlanner.requireChunkHolds(new MemorySettings(31, 0), 32),
+        "--max-tokens-per-chunk 31",
+        "32 tokens");
+    refuses(() -> new MemorySettings(-1, 0), "--max-tokens-per-chunk");
+    refuses(() -> new MemorySettings(0, -1), "--memory");
+  }
+
+  private static void refuses(org.junit.jupiter.api.function.Executable action, String... words) {
+    String message = assertThrows(InputException.class, action).getMessage();
+    for (String word : words) {
+      assertTrue(message.contains(word), message);
+    }
+  }
+
+  @Test
+  void moreNeverTakesLess() {
+    for (Pooler pooler : Pooler.values()) {
+      ModelMemory model = ModelMemory.of(BASE, pooler, DType.BF16);
+      long tokens = model.passBytes(new BatchDimensions(513, 20, 1), true);
+      long sentences = model.passBytes(new BatchDimensions(512, 21, 1), true);
+      long base = model.passBytes(new BatchDimensions(512, 20, 1), true);
+      assertTrue(base <= tokens && base <= sentences, pooler.label());
+    }
+  }
+
+  @Test
+  void theBudgetIsAShareOfWhatIsFreeOrWhatIsSaid() {
+    try (Kernels kernels = new ReferenceKernels()) {
+      MemoryBudget measured = MemoryBudget.of(MemorySettings.AUTO, kernels);
+      assertTrue(measured.bytes() > 10_000_000 && measured.bytes() < 1L << 50);
+      assertEquals("80 % of what is free", measured.source());
+      assertEquals(77, MemoryBudget.of(new MemorySettings(0, 77), kernels).bytes());
+    }
+  }
+}
