@@ -1,6 +1,6 @@
-// Backward of GELU (Hendrycks and Gimpel 2016) and of tanh in place, and the column sums that are gradients of biases;
-// see simcse.h. Bound by memory: gelu_backward reads and writes two activations an element, tanh_backward reads two and
-// writes one, column_sum reads one.
+// GELU (Hendrycks and Gimpel 2016) and tanh over arrays, and their backward passes in place; see simcse.h. Bound by
+// memory: forward reads and writes an activation an element, gelu_backward reads and writes two, tanh_backward reads two
+// and writes one.
 #pragma once
 
 #include "launch.hpp"
@@ -8,14 +8,15 @@
 namespace simcse::cuda {
 
 Geometry activation_geometry(int64_t count);
+Geometry activation_backward_geometry(int64_t count, int vector);  // `vector` elements a thread
 
-// Blocks that share the rows, each leaving one part of the sums.
-int column_sum_parts(int64_t rows, int64_t columns);
-Geometry column_sum_geometry(int64_t rows, int64_t columns, int vector);  // `vector` columns a lane
-int64_t column_sum_scratch(int64_t rows, int64_t columns);                // bytes
+// to[i] = gelu(from[i]); to_dtype is from_dtype, or SIMCSE_F32.
+Fault gelu_forward(const Queue &queue, simcse_dtype from_dtype, const void *from, simcse_dtype to_dtype, void *to,
+                   int64_t count);
+// x = tanh(x)
+Fault tanh_forward(const Queue &queue, simcse_dtype dtype, void *x, int64_t count);
 
 Fault gelu_backward(const Queue &queue, const simcse_gelu_backward &args);
 Fault tanh_backward(const Queue &queue, const simcse_tanh_backward &args);
-Fault column_sum(const Queue &queue, const simcse_column_sum &args);
 
 }  // namespace simcse::cuda

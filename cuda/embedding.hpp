@@ -6,9 +6,9 @@
 //
 // Backward: d(sum) of every token (T, H) in f32, from d_out read once; then its sums by id, by position, and over all.
 // d_word is touched only where the batch has tokens. Tokens of one id are brought together without a sort of all: blocks
-// sort kTokens tokens each in shared memory, tokens of one id in a block are added up in token order, and one block
+// sort kSortedTokens tokens each in shared memory, tokens of one id in a block are added up in token order, and one block
 // links what is left, a row for each id and block, through a table of V integers, block by block. So that is
-// O(T log^2 kTokens) comparisons, V integers to clear, T / kTokens steps to link, and 12 bytes of d(sum) an element
+// O(T log^2 kSortedTokens) comparisons, V integers to clear, T / kSortedTokens steps to link, and 12 bytes of d(sum) an element
 // beside the rows of d_word, read and written once. No order of arrival shows.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace simcse::cuda {
 
-constexpr int kTokens = 2048;  // that a block sorts
+constexpr int kSortedTokens = 2048;  // that a block sorts
 
 Geometry embedding_forward_geometry(int64_t tokens);
 Geometry embedding_backward_geometry(int64_t tokens, int hidden, int passes);

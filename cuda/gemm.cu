@@ -55,7 +55,7 @@ constexpr int kPitch = kStep + 8;    // of a tile whose rows run along k
 constexpr int kPitchT = kTile + 8;   // of one whose rows run across it
 constexpr int kTileSize = kTile * kPitch > kStep * kPitchT ? kTile * kPitch : kStep * kPitchT;
 
-// Starts a tile of an operand on its way: `lines` from `first` on of its (lines, k) numbers, k in k0 .. k0 + kStep. With
+// Starts a tile of an operand on its way: from line `first` on of its (lines, k) numbers, k in k0 .. k0 + kStep. With
 // kAcross the operand lies as (k, lines). What is past the end becomes 0.
 template <bool kAcross>
 SIMT_DEVICE void fetch(bf16 *tile, const bf16 *from, int64_t lines, int64_t k, int64_t first, int64_t k0,

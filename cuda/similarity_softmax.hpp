@@ -35,10 +35,23 @@ struct SimilarityPlan {
   int tiles_of_range;  // forward: tiles of keys that a block takes one after another
   int ranges;          // forward: blocks that share a panel's keys
   int splits;          // backward: parts of the sum over a panel's keys
-  bool whole_keys;     // backward: f32 sums for d_keys of all keys; else two sweeps
+  bool whole_keys;     // backward: f32 sums for d_keys of all keys; else two sweeps where there are several panels of
+                       // queries
 };
 SimilarityPlan similarity_forward_plan(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys);
 SimilarityPlan similarity_backward_plan(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys);
+
+// Vectors of the panel that starts at `first`.
+inline int panel_count(int64_t count, int64_t first, int panel) {
+  return (int)(count - first < panel ? count - first : panel);
+}
+
+// column - row of a query's own hard negative in the panels that start at i0 and j0; out of reach where there is none.
+inline int own_column(const simcse_contrast &contrast, int64_t i0, int64_t j0) {
+  constexpr int64_t kFar = 1 << 24;
+  const int64_t own = contrast.own_negative_offset + i0 - j0;
+  return contrast.own_negative_bias == 0.0f || own > kFar || own < -kFar ? (int)kFar : (int)own;
+}
 
 int64_t similarity_softmax_forward_scratch(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys);   // bytes
 int64_t similarity_softmax_backward_scratch(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys);  // bytes

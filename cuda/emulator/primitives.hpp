@@ -57,6 +57,15 @@ SIMT_DEVICE uint32_t pack_bf16(float low, float high) {
   return static_cast<uint32_t>(round_bf16(high).bits) << 16 | round_bf16(low).bits;
 }
 
+namespace emulator {
+uint16_t half_of_float(float x);
+float float_of_half(uint16_t bits);
+}  // namespace emulator
+
+SIMT_DEVICE uint32_t pack_f16(float low, float high) {
+  return static_cast<uint32_t>(emulator::half_of_float(high)) << 16 | emulator::half_of_float(low);
+}
+
 SIMT_DEVICE float exp2_fast(float x) { return exp2f(x); }
 SIMT_DEVICE float log2_fast(float x) { return log2f(x); }
 SIMT_DEVICE float reciprocal_fast(float x) { return 1.0f / x; }
@@ -231,7 +240,19 @@ struct Product {
   uint32_t b[2];
 };
 
+// Of bf16 and of f16.
 void exchange_products(void *const *operands, unsigned mask);
+void exchange_half_products(void *const *operands, unsigned mask);
+
+inline void multiply(const char *what, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                     Exchange exchange, Site at) {
+  Product operand;
+  memcpy(operand.d, d, sizeof d);
+  memcpy(operand.a, a, sizeof a);
+  memcpy(operand.b, b, sizeof b);
+  meet(what, kFullWarp, &operand, exchange, false, at);
+  memcpy(d, operand.d, sizeof d);
+}
 
 }  // namespace emulator
 
@@ -255,12 +276,10 @@ SIMT_DEVICE uint32_t movmatrix_trans(uint32_t x, Site at = Site::here()) {
   return operand.result[0];
 }
 SIMT_DEVICE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site at = Site::here()) {
-  emulator::Product operand;
-  memcpy(operand.d, d, sizeof d);
-  memcpy(operand.a, a, sizeof a);
-  memcpy(operand.b, b, sizeof b);
-  emulator::meet("mma_bf16", kFullWarp, &operand, emulator::exchange_products, false, at);
-  memcpy(d, operand.d, sizeof d);
+  emulator::multiply("mma_bf16", d, a, b, emulator::exchange_products, at);
+}
+SIMT_DEVICE void mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site at = Site::here()) {
+  emulator::multiply("mma_f16", d, a, b, emulator::exchange_half_products, at);
 }
 
 }  // namespace simcse::cuda

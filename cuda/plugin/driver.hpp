@@ -1,50 +1,47 @@
-// NVIDIA's driver, opened at run time so that the plug-in loads where there is none.
+// The entry points of NVIDIA's driver, opened at run time so that the plug-in loads where there is none.
 #pragma once
 
 #include <cuda.h>
 
-#include <string>
-
 namespace simcse::cuda::plugin {
 
-// Entry points by the names they have in the library: those of old signatures keep their plain names there.
-#define SIMCSE_DRIVER(each)                                                                         \
-  each(cuInit, CUresult(unsigned))                                                                  \
-  each(cuDriverGetVersion, CUresult(int *))                                                         \
-  each(cuGetErrorName, CUresult(CUresult, const char **))                                           \
-  each(cuGetErrorString, CUresult(CUresult, const char **))                                         \
-  each(cuDeviceGetCount, CUresult(int *))                                                           \
-  each(cuDeviceGet, CUresult(CUdevice *, int))                                                      \
-  each(cuDeviceGetName, CUresult(char *, int, CUdevice))                                            \
-  each(cuDeviceGetAttribute, CUresult(int *, CUdevice_attribute, CUdevice))                         \
-  each(cuDevicePrimaryCtxRetain, CUresult(CUcontext *, CUdevice))                                   \
-  each(cuDevicePrimaryCtxRelease_v2, CUresult(CUdevice))                                            \
-  each(cuCtxPushCurrent_v2, CUresult(CUcontext))                                                    \
-  each(cuCtxPopCurrent_v2, CUresult(CUcontext *))                                                   \
-  each(cuMemGetInfo_v2, CUresult(size_t *, size_t *))                                               \
-  each(cuMemAlloc_v2, CUresult(CUdeviceptr *, size_t))                                              \
-  each(cuMemFree_v2, CUresult(CUdeviceptr))                                                         \
-  each(cuMemHostAlloc, CUresult(void **, size_t, unsigned))                                         \
-  each(cuMemFreeHost, CUresult(void *))                                                             \
-  each(cuMemsetD8Async, CUresult(CUdeviceptr, unsigned char, size_t, CUstream))                     \
-  each(cuMemcpyHtoDAsync_v2, CUresult(CUdeviceptr, const void *, size_t, CUstream))                 \
-  each(cuMemcpyDtoHAsync_v2, CUresult(void *, CUdeviceptr, size_t, CUstream))                       \
-  each(cuStreamCreate, CUresult(CUstream *, unsigned))                                              \
-  each(cuStreamDestroy_v2, CUresult(CUstream))                                                      \
-  each(cuStreamSynchronize, CUresult(CUstream))                                                     \
-  each(cuStreamWaitEvent, CUresult(CUstream, CUevent, unsigned))                                    \
-  each(cuEventCreate, CUresult(CUevent *, unsigned))                                                \
-  each(cuEventDestroy_v2, CUresult(CUevent))                                                        \
-  each(cuEventRecord, CUresult(CUevent, CUstream))                                                  \
-  each(cuEventSynchronize, CUresult(CUevent))                                                       \
-  each(cuEventElapsedTime, CUresult(float *, CUevent, CUevent))
-
-// cuda.h gives some of them other names by macro.
-#undef cuEventElapsedTime
-
 struct Driver {
-#define SIMCSE_MEMBER(name, ...) __VA_ARGS__ type_of_##name; type_of_##name *name;
-#undef SIMCSE_MEMBER
+  CUresult (*init)(unsigned);
+  CUresult (*version)(int *);
+  CUresult (*error_name)(CUresult, const char **);
+  CUresult (*error_string)(CUresult, const char **);
+  CUresult (*device_count)(int *);
+  CUresult (*device_get)(CUdevice *, int);
+  CUresult (*device_name)(char *, int, CUdevice);
+  CUresult (*device_attribute)(int *, CUdevice_attribute, CUdevice);
+  CUresult (*context_retain)(CUcontext *, CUdevice);
+  CUresult (*context_release)(CUdevice);
+  CUresult (*context_push)(CUcontext);
+  CUresult (*context_pop)(CUcontext *);
+  CUresult (*memory_info)(size_t *, size_t *);
+  CUresult (*allocate)(CUdeviceptr *, size_t);
+  CUresult (*free)(CUdeviceptr);
+  CUresult (*allocate_pinned)(void **, size_t, unsigned);
+  CUresult (*free_pinned)(void *);
+  CUresult (*set_bytes)(CUdeviceptr, unsigned char, size_t, CUstream);
+  CUresult (*copy_to_device)(CUdeviceptr, const void *, size_t, CUstream);
+  CUresult (*copy_to_host)(void *, CUdeviceptr, size_t, CUstream);
+  CUresult (*stream_create)(CUstream *, unsigned);
+  CUresult (*stream_destroy)(CUstream);
+  CUresult (*stream_synchronize)(CUstream);
+  CUresult (*stream_wait)(CUstream, CUevent, unsigned);
+  CUresult (*event_create)(CUevent *, unsigned);
+  CUresult (*event_destroy)(CUevent);
+  CUresult (*event_record)(CUevent, CUstream);
+  CUresult (*event_synchronize)(CUevent);
+  CUresult (*event_elapsed)(float *, CUevent, CUevent);
 };
+
+// The driver, opened and initialised once; throws a Failure of SIMCSE_NO_DEVICE where it is missing, too old, or finds
+// no GPU, and tries again at the next call.
+const Driver &driver();
+
+// Throws a Failure of SIMCSE_DEVICE_FAULT with the driver's name for the error and its text.
+void driver_checked(CUresult result);
 
 }  // namespace simcse::cuda::plugin

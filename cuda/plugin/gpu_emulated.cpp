@@ -69,7 +69,7 @@ class EmulatedGpu : public Gpu {
 
 std::unique_ptr<Gpu> open_gpu(int number) {
   if (number != 0) {
-    fail(SIMCSE_NO_DEVICE, "there is no cuda:%d: this libsimcse_cuda.so emulates a single GPU; open \"cuda:0\"", number);
+    fail(SIMCSE_NO_DEVICE, "there is no cuda:%d: this libsimcse_cuda.so emulates one GPU; open \"cuda:0\"", number);
   }
   return std::make_unique<EmulatedGpu>();
 }

@@ -143,6 +143,44 @@ SIMCSE_TEST(emulator_tensor_cores) {
   });
 }
 
+// As product, of half precision.
+SIMT_KERNEL(32) half_product(const uint16_t *a, const uint16_t *b, float *d) {
+  SIMT_SHARED(uint16_t, a_tile, 256);
+  SIMT_SHARED(uint16_t, b_tile, 128);
+  for (int i = lane(); i < 256; i += kWarp) a_tile[i] = a[i];
+  for (int i = lane(); i < 128; i += kWarp) b_tile[i] = b[i];
+  sync_warp();
+  uint32_t a_words[4], b_words[2];
+  ldmatrix(a_words, a_tile + lane() % 16 * 16 + lane() / 16 * 8);
+  ldmatrix_trans(b_words, b_tile + lane() % 16 * 8);
+  float sums[4] = {1, 1, 1, 1};
+  mma_f16(sums, a_words, b_words);
+  for (int i = 0; i < 4; i++) d[(lane() / 4 + i / 2 * 8) * 8 + lane() % 4 * 2 + i % 2] = sums[i];
+}
+
+SIMCSE_TEST(emulator_half_precision_products) {
+  each_seed(2, [](int seed) {
+    Random random(static_cast<uint64_t>(seed));
+    Array<uint16_t> a(256), b(128);
+    Array<float> d(128);
+    for (Array<uint16_t> *each : {&a, &b}) {
+      for (int64_t i = 0; i < each->count(); i++) {
+        (*each)[i] = static_cast<uint16_t>(pack_f16(static_cast<float>(random.uniform()), 0));
+      }
+    }
+    RUN(launch("half_product", half_product, one_block(32), nullptr, static_cast<const uint16_t *>(a.data()),
+               static_cast<const uint16_t *>(b.data()), d.data()));
+    for (int i = 0; i < 128; i++) {
+      double sum = 1;
+      for (int k = 0; k < 16; k++) {
+        sum += static_cast<double>(emulator::float_of_half(a[i / 8 * 16 + k])) *
+               static_cast<double>(emulator::float_of_half(b[k * 8 + i % 8]));
+      }
+      CHECK(std::fabs(d[i] - sum) < 1e-5, "element %d is %g, not %g", i, static_cast<double>(d[i]), sum);
+    }
+  });
+}
+
 // Reads what was copied before (`early`) or after it has arrived; the last 8 of 16 bytes are to be zeros.
 SIMT_KERNEL(32) copy_half(const uint32_t *from, uint32_t *to, bool early) {
   SIMT_SHARED(uint32_t, tile, 4 * kWarp);
@@ -256,6 +294,29 @@ SIMCSE_TEST(emulator_refuses_impossible_launches) {
   CHECK(launch("k", break_rule, geometry, nullptr, Rule::keeps, nullptr) != 0, "70000 blocks along y");
   geometry.y = 0;
   CHECK(launch("k", break_rule, geometry, nullptr, Rule::keeps, nullptr) == 0, "no blocks");
+}
+
+SIMCSE_TEST(emulator_f16) {
+  const struct {
+    float from;
+    uint32_t bits;
+  } cases[] = {{0.0f, 0},           {-0.0f, 0x8000},       {1.0f, 0x3c00},         {-1.5f, 0xbe00},
+               {65504.0f, 0x7bff},  {65519.0f, 0x7bff},    {65520.0f, 0x7c00},     {INFINITY, 0x7c00},
+               {1.00048828f, 0x3c00}, {1.00146484f, 0x3c02}, {1.99999f, 0x4000},   {0x1p-14f, 0x0400},
+               {0x1p-15f, 0x0200},  {0x1p-24f, 0x0001},    {0x1p-25f, 0},          {0x1.8p-25f, 1},
+               {0x1.ff8p-15f, 0x03ff}, {0x1.ffcp-15f, 0x0400}};
+  for (const auto &each : cases) {
+    CHECK(pack_f16(each.from, 0) == each.bits, "%g gives %04x, not %04x", static_cast<double>(each.from),
+          pack_f16(each.from, 0), each.bits);
+    CHECK(pack_f16(0, each.from) == each.bits << 16, "%g in the upper half", static_cast<double>(each.from));
+  }
+  for (uint32_t bits = 0; bits < 0x10000; bits++) {
+    const float x = emulator::float_of_half(static_cast<uint16_t>(bits));
+    if (x == x) CHECK(pack_f16(x, 0) == bits, "%04x comes back as %04x", bits, pack_f16(x, 0));
+  }
+  CHECK(emulator::float_of_half(static_cast<uint16_t>(pack_f16(NAN, 0))) !=
+            emulator::float_of_half(static_cast<uint16_t>(pack_f16(NAN, 0))),
+        "not a number");
 }
 
 }  // namespace

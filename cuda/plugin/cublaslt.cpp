@@ -1,0 +1,250 @@
+#include "cublaslt.hpp"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <tuple>
+#include <vector>
+
+#include "../../native/src/failure.hpp"
+#include "../activation.hpp"
+#include "../convert.hpp"
+#include "../gemm.hpp"
+
+namespace simcse::cuda::plugin {
+
+using namespace cublaslt;
+
+namespace {
+
+constexpr int64_t kWorkspace = 32 << 20;
+// Packed batches have many token counts: those of some hundred steps, of ten products each.
+constexpr size_t kMostPlans = 4096;
+
+template <typename Function>
+bool find(void *library, Function &function, const char *name) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+  return function != nullptr;
+}
+
+bool entries(void *library, Library *lt) {
+  return find(library, lt->create, "cublasLtCreate") && find(library, lt->destroy, "cublasLtDestroy") &&
+         find(library, lt->version, "cublasLtGetVersion") &&
+         find(library, lt->status_name, "cublasLtGetStatusName") &&
+         find(library, lt->operation_create, "cublasLtMatmulDescCreate") &&
+         find(library, lt->operation_destroy, "cublasLtMatmulDescDestroy") &&
+         find(library, lt->operation_set, "cublasLtMatmulDescSetAttribute") &&
+         find(library, lt->layout_create, "cublasLtMatrixLayoutCreate") &&
+         find(library, lt->layout_destroy, "cublasLtMatrixLayoutDestroy") &&
+         find(library, lt->preference_create, "cublasLtMatmulPreferenceCreate") &&
+         find(library, lt->preference_destroy, "cublasLtMatmulPreferenceDestroy") &&
+         find(library, lt->preference_set, "cublasLtMatmulPreferenceSetAttribute") &&
+         find(library, lt->choose, "cublasLtMatmulAlgoGetHeuristic") &&
+         find(library, lt->multiply, "cublasLtMatmul");
+}
+
+uint32_t alignment_of(const void *memory) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(memory);
+  return address % 256 == 0 ? 256 : static_cast<uint32_t>(address & (~address + 1));
+}
+
+int32_t type_of(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? kBf16 : kFloat; }
+
+bool adds_bias(const simcse_gemm &args) { return args.bias != nullptr; }
+
+// Where the bias lies in BF16, behind the workspace.
+void *bias_copy(const Queue &queue) { return static_cast<char *>(queue.scratch) + kWorkspace; }
+
+}  // namespace
+
+std::unique_ptr<CublasLt> CublasLt::open(std::string *missing) {
+  std::vector<std::string> folders;
+  for (const char *variable : {"CUDA_HOME", "CUDA_PATH"}) {
+    const char *home = std::getenv(variable);
+    if (home != nullptr && *home != '\0') folders.push_back(std::string(home) + "/lib64/");
+  }
+  folders.push_back("");
+  folders.push_back("/usr/local/cuda/lib64/");
+  *missing = "libcublasLt.so.13 and .12 are not found; install cuBLAS of CUDA 12 or 13, or set CUDA_HOME";
+  for (const char *name : {"libcublasLt.so.13", "libcublasLt.so.12"}) {
+    for (const std::string &folder : folders) {
+      void *const library = dlopen((folder + name).c_str(), RTLD_LAZY | RTLD_LOCAL);
+      if (library == nullptr) continue;
+      Library lt;
+      Handle handle = nullptr;
+      if (!entries(library, &lt)) {
+        *missing = folder + name + " lacks functions of cuBLASLt; install that of CUDA 12 or 13";
+      } else if (const Status status = lt.create(&handle); status != 0) {
+        *missing = folder + name + " cannot be used, " + lt.status_name(status) + "; install that of the driver's CUDA";
+      } else {
+        missing->clear();
+        return std::unique_ptr<CublasLt>(new CublasLt(lt, handle));
+      }
+      dlclose(library);
+    }
+  }
+  return nullptr;
+}
+
+CublasLt::~CublasLt() {
+  for (const auto &plan : plans_) destroy(plan.second);
+  lt_.destroy(handle_);
+}
+
+std::string CublasLt::version() const {
+  const size_t v = lt_.version();  // 130102 is 13.1.2
+  return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." + std::to_string(v % 100);
+}
+
+int64_t CublasLt::scratch(const simcse_gemm &args) {
+  return kWorkspace + (adds_bias(args) && args.dtype == SIMCSE_BF16 ? 2 * args.n : 0);
+}
+
+bool CublasLt::Key::operator<(const Key &o) const {
+  return std::tie(m, n, k, dtype, d_dtype, transpose_a, transpose_b, bias, alignment_a, alignment_b, alignment_c,
+                  alignment_d, alignment_bias) <
+         std::tie(o.m, o.n, o.k, o.dtype, o.d_dtype, o.transpose_a, o.transpose_b, o.bias, o.alignment_a,
+                  o.alignment_b, o.alignment_c, o.alignment_d, o.alignment_bias);
+}
+
+void CublasLt::check(Status status, const char *call) const {
+  if (status == 0) return;
+  fail(SIMCSE_DEVICE_FAULT, "%s of cuBLASLt %s gives %s (%d)", call, version().c_str(), lt_.status_name(status),
+       status);
+}
+
+void CublasLt::destroy(const Plan &plan) const {
+  if (plan.operation != nullptr) lt_.operation_destroy(plan.operation);
+  for (const Layout layout : {plan.a, plan.b, plan.d}) {
+    if (layout != nullptr) lt_.layout_destroy(layout);
+  }
+}
+
+// --- plans ---
+
+// False where the library has nothing for this; the plan is then to be destroyed all the same.
+bool CublasLt::choose(const Key &key, int32_t bias_type, Plan *plan) const {
+  // The library's A is our B, and its rows are our columns.
+  const uint64_t n = static_cast<uint64_t>(key.n), m = static_cast<uint64_t>(key.m), k = static_cast<uint64_t>(key.k);
+  const int32_t a = key.transpose_b ? kTransposed : kPlain, b = key.transpose_a ? kTransposed : kPlain;
+  check(lt_.operation_create(&plan->operation, kComputeFloat, kFloat), "cublasLtMatmulDescCreate");
+  const auto set = [&](int attribute, const auto &value) {
+    return lt_.operation_set(plan->operation, attribute, &value, sizeof value);
+  };
+  check(set(kTransposeA, a), "cublasLtMatmulDescSetAttribute");
+  check(set(kTransposeB, b), "cublasLtMatmulDescSetAttribute");
+  if (key.bias != 0) {
+    check(set(kEpilogue, kEpilogueBias), "cublasLtMatmulDescSetAttribute");
+    if (set(kBiasType, bias_type) != 0) return false;
+    // Read for its alignment alone until the product is asked for.
+    const uintptr_t alignment = bias_type == kFloat ? key.alignment_bias : 256;
+    const void *const bias = reinterpret_cast<const void *>(alignment);
+    check(set(kBiasPointer, bias), "cublasLtMatmulDescSetAttribute");
+  }
+  check(lt_.layout_create(&plan->a, key.dtype, a == kPlain ? n : k, a == kPlain ? k : n,
+                          static_cast<int64_t>(a == kPlain ? n : k)), "cublasLtMatrixLayoutCreate");
+  check(lt_.layout_create(&plan->b, key.dtype, b == kPlain ? k : m, b == kPlain ? m : k,
+                          static_cast<int64_t>(b == kPlain ? k : m)), "cublasLtMatrixLayoutCreate");
+  check(lt_.layout_create(&plan->d, key.d_dtype, n, m, key.n), "cublasLtMatrixLayoutCreate");
+
+  Preference preference = nullptr;
+  check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
+  const auto prefer = [&](int attribute, const auto &value) {
+    return lt_.preference_set(preference, attribute, &value, sizeof value);
+  };
+  const uint64_t workspace = kWorkspace;
+  Status status = prefer(kMostWorkspace, workspace);
+  if (status == 0) status = prefer(kReductionMask, kReductionInFloat);
+  if (status == 0) status = prefer(kAlignmentA, key.alignment_a);
+  if (status == 0) status = prefer(kAlignmentB, key.alignment_b);
+  if (status == 0) status = prefer(kAlignmentC, key.alignment_c);
+  if (status == 0) status = prefer(kAlignmentD, key.alignment_d);
+  int found = 0;
+  const bool asked = status == 0;
+  if (asked) {
+    status = lt_.choose(handle_, plan->operation, plan->a, plan->b, plan->d, plan->d, preference, 1, &plan->choice,
+                        &found);
+  }
+  lt_.preference_destroy(preference);
+  if (!asked) check(status, "cublasLtMatmulPreferenceSetAttribute");
+  if (status == kNotSupported) return false;
+  check(status, "cublasLtMatmulAlgoGetHeuristic");
+  return found > 0 && plan->choice.status == 0;
+}
+
+const CublasLt::Plan &CublasLt::plan_of(const Key &key) {
+  const auto found = by_key_.find(key);
+  if (found != by_key_.end()) {
+    plans_.splice(plans_.begin(), plans_, found->second);
+    return plans_.front().second;
+  }
+  if (plans_.size() >= kMostPlans) {
+    destroy(plans_.back().second);
+    by_key_.erase(plans_.back().first);
+    plans_.pop_back();
+  }
+  // Our biases are floats, which the library may not take beside a BF16 result.
+  Plan plan;
+  for (const int32_t bias_type : {kFloat, kBf16}) {
+    if (bias_type == kBf16 && (key.bias == 0 || key.dtype == kFloat)) break;
+    bool chosen = false;
+    try {
+      chosen = choose(key, bias_type, &plan);
+    } catch (...) {
+      destroy(plan);
+      throw;
+    }
+    plan.bf16_bias = bias_type == kBf16;
+    if (chosen) break;
+    destroy(plan);
+    plan = Plan();
+  }
+  plans_.emplace_front(key, plan);
+  by_key_.emplace(key, plans_.begin());
+  return plans_.front().second;
+}
+
+// --- products ---
+
+Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args) {
+  const bool accumulates = args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
+  const bool adds_residual = args.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr;
+  void *const d = keeps ? args.pre_activation : args.c;
+  const void *const c = adds_residual ? args.residual : d;
+  const simcse_dtype d_dtype = keeps ? args.dtype : args.c_dtype;
+  const Key key = {args.m,
+                   args.n,
+                   args.k,
+                   type_of(args.dtype),
+                   type_of(d_dtype),
+                   args.transpose_a,
+                   args.transpose_b,
+                   adds_bias(args),
+                   alignment_of(args.b),
+                   alignment_of(args.a),
+                   alignment_of(c),
+                   alignment_of(d),
+                   adds_bias(args) ? alignment_of(args.bias) : 0};
+  const Plan &plan = plan_of(key);
+  if (plan.operation == nullptr) return cuda::gemm(queue, args);
+  if (adds_bias(args)) {
+    const void *bias = args.bias;
+    if (plan.bf16_bias) {
+      const simcse_convert narrow = {sizeof narrow, SIMCSE_F32, SIMCSE_BF16, args.n, args.bias, bias_copy(queue)};
+      if (const Fault fault = convert(queue, narrow); fault != 0) return fault;
+      bias = bias_copy(queue);
+    }
+    check(lt_.operation_set(plan.operation, kBiasPointer, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+  }
+  const float one = 1.0f, beta = accumulates || adds_residual ? 1.0f : 0.0f;
+  check(lt_.multiply(handle_, plan.operation, &one, args.b, plan.a, args.a, plan.b, &beta, c, plan.d, d, plan.d,
+                     &plan.choice.algorithm, queue.scratch, kWorkspace, queue.stream),
+        "cublasLtMatmul");
+  const int64_t count = args.m * args.n;
+  if (args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return gelu_forward(queue, d_dtype, d, args.c_dtype, args.c, count);
+  if (args.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) return tanh_forward(queue, args.c_dtype, args.c, count);
+  return 0;
+}
+
+}  // namespace simcse::cuda::plugin

@@ -1,0 +1,63 @@
+// gemm by cuBLASLt, opened at run time: libcublasLt.so.13 or .12, from the CUDA toolkit in CUDA_HOME or CUDA_PATH, from
+// where the loader finds libraries, or from /usr/local/cuda.
+//
+// It takes matrices by columns, where ours lie by rows: C (m, n) by rows is its transpose (n, m) by columns, so
+// op(B)^T op(A)^T is asked for, from the same memory. Biases and sums with C or a residual are the library's epilogues;
+// GELU and tanh are kernels of activation.hpp, since its GELU is the tanh approximation. Products are accumulated in
+// float, split sums added up in float.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "../launch.hpp"
+#include "cublaslt_abi.hpp"
+
+namespace simcse::cuda::plugin {
+
+class CublasLt {
+ public:
+  // Null, with the reason and the remedy in `missing`, where no cuBLASLt can be used. The GPU is the calling thread's.
+  static std::unique_ptr<CublasLt> open(std::string *missing);
+  ~CublasLt();
+  CublasLt(const CublasLt &) = delete;
+  CublasLt &operator=(const CublasLt &) = delete;
+
+  std::string version() const;
+  // Bytes of scratch memory that a product needs.
+  static int64_t scratch(const simcse_gemm &args);
+  // Throws Failure where cuBLASLt gives an error; else what the kernels behind it gave.
+  Fault gemm(const Queue &queue, const simcse_gemm &args);
+
+ private:
+  // What an algorithm is chosen for.
+  struct Key {
+    int64_t m, n, k;
+    int32_t dtype, d_dtype, transpose_a, transpose_b, bias;
+    uint32_t alignment_a, alignment_b, alignment_c, alignment_d, alignment_bias;
+    bool operator<(const Key &other) const;
+  };
+  // Without an operation where the library has no algorithm; the kernel of gemm.hpp does the product then.
+  struct Plan {
+    cublaslt::Operation operation = nullptr;
+    cublaslt::Layout a = nullptr, b = nullptr, d = nullptr;
+    cublaslt::Choice choice = {};
+    bool bf16_bias = false;
+  };
+  using Plans = std::list<std::pair<Key, Plan>>;
+
+  explicit CublasLt(const cublaslt::Library &library, cublaslt::Handle handle) : lt_(library), handle_(handle) {}
+  const Plan &plan_of(const Key &key);
+  bool choose(const Key &key, int32_t bias_type, Plan *plan) const;
+  void destroy(const Plan &plan) const;
+  void check(cublaslt::Status status, const char *call) const;
+
+  cublaslt::Library lt_;
+  cublaslt::Handle handle_;
+  Plans plans_;  // the last used comes first
+  std::map<Key, Plans::iterator> by_key_;
+};
+
+}  // namespace simcse::cuda::plugin

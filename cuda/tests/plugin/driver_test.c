@@ -1,0 +1,99 @@
+/*
+ * driver_test LIBRARY CASE: libsimcse_cuda.so as it is shipped, through the libsimcse.so beside it, on a machine
+ * without a GPU: with no driver ("missing"), and with a pretended one (fake_driver.c) in the path of the loader.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+
+#include "../../../native/tests/check.h"
+
+static const simcse_api *table;
+
+static const simcse_api *api(void) { return table; }
+
+struct refusal {
+  const char *name, *text;
+};
+
+static const struct refusal kRefusals[] = {
+    {"missing", "device_open: no CUDA driver: libcuda.so.1 is not there; install the NVIDIA driver"},
+    {"old", "device_open: the NVIDIA driver is too old: it knows CUDA 11.8, "},
+    {"none", "device_open: the NVIDIA driver finds no GPU; "},
+    {"broken", "device_open: the NVIDIA driver cannot be used: "},
+    {"volta", "Tesla V100 has compute capability 7.0; it takes 8.0 (Ampere) or newer, or open \"cpu\""},
+};
+
+static void whole(simcse_device *device) {
+  simcse_device_properties p = {.struct_size = sizeof p};
+  CHECK_OK(api()->device_properties(device, &p));
+  printf("%s\n", p.description);
+  CHECK(strcmp(p.tier, "sm_90") == 0 && strcmp(p.name, "cuda:0") == 0, "%s, %s", p.tier, p.name);
+  CHECK(strstr(p.description, "NVIDIA H200, 132 multiprocessors, driver for CUDA 13.1") != NULL, "%s", p.description);
+  simcse_device *none = NULL;
+  CHECK_FAILS(api()->device_open("cuda:1", NULL, &none), SIMCSE_NO_DEVICE,
+              "there is no cuda:1: the driver finds 1 GPU, from cuda:0 on");
+  void *memory = NULL;
+  simcse_stream *stream = NULL;
+  simcse_event *event = NULL;
+  float time = 0;
+  unsigned char out[1000], in[1000];
+  for (int i = 0; i < 1000; i++) out[i] = (unsigned char)i;
+  CHECK_OK(api()->memory_allocate(device, 1000, &memory));
+  CHECK_OK(api()->stream_open(device, &stream));
+  CHECK_OK(api()->copy_to_device(device, stream, (char *)memory + 100, out, 900));
+  CHECK_OK(api()->event_open(device, &event));
+  CHECK_OK(api()->event_record(device, stream, event));
+  CHECK_OK(api()->event_wait(device, NULL, event));
+  CHECK_OK(api()->copy_to_host(device, NULL, in, memory, 1000));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  CHECK(in[0] == 0 && in[99] == 0 && memcmp(in + 100, out, 900) == 0, "copied bytes");
+  CHECK_OK(api()->event_elapsed(device, event, event, &time));
+  CHECK(time == 1.5f, "%g", (double)time);
+}
+
+static void full(simcse_device *device) {
+  void *memory = NULL;
+  CHECK_FAILS(api()->memory_allocate(device, 5000, &memory), SIMCSE_OUT_OF_MEMORY,
+              "memory_allocate: out of device memory: 5000 bytes were asked for, 3221225472 of 150323855360 are free "
+              "on cuda:0; take a smaller batch");
+  float x = 0;
+  simcse_gradient_norm norm = {sizeof norm, 1, &x, &x};
+  CHECK_FAILS(api()->gradient_norm(device, NULL, &norm), SIMCSE_OUT_OF_MEMORY, "to compute in");
+  CHECK(strstr(api()->last_error(), "(f32, count 1)") != NULL, "%s", api()->last_error());
+}
+
+static void failed(simcse_device *device) {
+  CHECK_FAILS(api()->stream_synchronize(device, NULL), SIMCSE_DEVICE_FAULT,
+              "stream_synchronize: CUDA error CUDA_ERROR_ILLEGAL_ADDRESS (700, an illegal memory access");
+}
+
+int main(int count, char **words) {
+  if (count != 3) return 2;
+  const char *what = words[2];
+  setenv("FAKE_DRIVER", what, 1);
+  void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
+  const simcse_api *(*get_api)(uint32_t) = NULL;
+  if (library != NULL) *(void **)&get_api = dlsym(library, "simcse_get_api");
+  if (get_api == NULL) {
+    printf("%s\n", dlerror());
+    return 1;
+  }
+  table = get_api(SIMCSE_API_VERSION);
+  simcse_device *device = NULL;
+  for (size_t i = 0; i < sizeof kRefusals / sizeof *kRefusals; i++) {
+    if (strcmp(kRefusals[i].name, what) != 0) continue;
+    CHECK_FAILS(api()->device_open("cuda:0", NULL, &device), SIMCSE_NO_DEVICE, kRefusals[i].text);
+    return checks_ended(what);
+  }
+  CHECK_OK(api()->device_open("cuda:0", NULL, &device));
+  if (device == NULL) return checks_ended(what);
+  if (strcmp(what, "full") == 0) full(device);
+  if (strcmp(what, "failed") == 0) failed(device);
+  if (strcmp(what, "whole") == 0) whole(device);
+  CHECK_OK(api()->device_close(device));
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  int (*left)(void) = NULL;
+  if (driver != NULL) *(void **)&left = dlsym(driver, "fake_driver_left");
+  CHECK(left != NULL && left() == 0, "%d things were not given back", left == NULL ? -1 : left());
+  return checks_ended(what);
+}

@@ -1,0 +1,158 @@
+/*
+ * The part of NVIDIA's driver that the plug-in calls itself, over host memory, for tests of libsimcse_cuda.so as it is
+ * shipped on a machine without a GPU. It launches nothing. FAKE_DRIVER says what it pretends: "old" a driver for CUDA
+ * 11.8, "none" no GPU, "broken" one that does not start, "volta" a GPU of compute capability 7.0, "full" one without
+ * memory, "failed" one on which work faults; else an H200.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { OK = 0, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_CONTEXT = 201, ILLEGAL_ADDRESS = 700, NOT_READY = 802 };
+
+static int pretends(const char *what) {
+  const char *set = getenv("FAKE_DRIVER");
+  return set != NULL && strcmp(set, what) == 0;
+}
+
+static int contexts, current;
+
+/* Everything but the questions before it needs a context. */
+static int in_context(void) { return current > 0 ? OK : INVALID_CONTEXT; }
+static int work(void) { return in_context() != OK ? in_context() : pretends("failed") ? ILLEGAL_ADDRESS : OK; }
+
+EXPORT int cuInit(unsigned flags) {
+  if (flags != 0) return 1;
+  return pretends("none") ? NO_DEVICE : pretends("broken") ? NOT_READY : OK;
+}
+EXPORT int cuDriverGetVersion(int *version) {
+  *version = pretends("old") ? 11080 : 13010;
+  return OK;
+}
+EXPORT int cuGetErrorName(int error, const char **name) {
+  *name = error == ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR";
+  return OK;
+}
+EXPORT int cuGetErrorString(int error, const char **text) {
+  *text = error == ILLEGAL_ADDRESS ? "an illegal memory access was encountered" : "some error";
+  return OK;
+}
+EXPORT int cuDeviceGetCount(int *count) {
+  *count = 1;
+  return OK;
+}
+EXPORT int cuDeviceGet(int *device, int number) {
+  *device = number;
+  return OK;
+}
+EXPORT int cuDeviceGetName(char *name, int size, int device) {
+  (void)device;
+  strncpy(name, pretends("volta") ? "Tesla V100" : "NVIDIA H200", (size_t)size);
+  return OK;
+}
+EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  (void)device;
+  *value = attribute == 75 ? (pretends("volta") ? 7 : 9) : attribute == 16 ? 132 : 0;
+  return OK;
+}
+EXPORT int cuDevicePrimaryCtxRetain(void **context, int device) {
+  (void)device;
+  contexts++;
+  *context = &contexts;
+  return OK;
+}
+EXPORT int cuDevicePrimaryCtxRelease_v2(int device) {
+  (void)device;
+  /* Still current somewhere, or given back twice. */
+  if (current != 0 || contexts == 0) abort();
+  contexts--;
+  return OK;
+}
+EXPORT int cuCtxPushCurrent_v2(void *context) {
+  if (context != &contexts || contexts == 0) return INVALID_CONTEXT;
+  current++;
+  return OK;
+}
+EXPORT int cuCtxPopCurrent_v2(void **context) {
+  if (current == 0) abort();
+  current--;
+  *context = &contexts;
+  return OK;
+}
+EXPORT int cuMemGetInfo_v2(size_t *free, size_t *total) {
+  *free = (size_t)3 << 30;
+  *total = (size_t)140 << 30;
+  return in_context();
+}
+
+static int blocks;
+
+EXPORT int cuMemAlloc_v2(void **memory, size_t bytes) {
+  if (in_context() != OK) return in_context();
+  if (pretends("full")) return OUT_OF_MEMORY;
+  *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
+  memset(*memory, 0xff, bytes);
+  blocks++;
+  return OK;
+}
+EXPORT int cuMemFree_v2(void *memory) {
+  blocks--;
+  free(memory);
+  return in_context();
+}
+EXPORT int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
+  (void)flags;
+  return cuMemAlloc_v2(memory, bytes);
+}
+EXPORT int cuMemFreeHost(void *memory) { return cuMemFree_v2(memory); }
+EXPORT int cuMemsetD8Async(void *memory, unsigned char byte, size_t bytes, void *stream) {
+  if (stream == NULL) return 1;
+  memset(memory, byte, bytes);
+  return work();
+}
+EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
+  if (stream == NULL) return 1;
+  memcpy(to, from, bytes);
+  return work();
+}
+EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
+  return cuMemcpyHtoDAsync_v2(to, from, bytes, stream);
+}
+
+EXPORT int cuStreamCreate(void **stream, unsigned flags) {
+  blocks++;
+  *stream = malloc(1);
+  return flags == 1 ? in_context() : 1;
+}
+EXPORT int cuStreamDestroy_v2(void *stream) {
+  blocks--;
+  free(stream);
+  return in_context();
+}
+EXPORT int cuStreamSynchronize(void *stream) { return stream == NULL ? 1 : work(); }
+EXPORT int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+  return stream == NULL || event == NULL || flags != 0 ? 1 : work();
+}
+EXPORT int cuEventCreate(void **event, unsigned flags) {
+  (void)flags;
+  blocks++;
+  *event = malloc(1);
+  return in_context();
+}
+EXPORT int cuEventDestroy_v2(void *event) {
+  blocks--;
+  free(event);
+  return in_context();
+}
+EXPORT int cuEventRecord(void *event, void *stream) { return event == NULL || stream == NULL ? 1 : work(); }
+EXPORT int cuEventSynchronize(void *event) { return event == NULL ? 1 : work(); }
+EXPORT int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
+  (void)from;
+  (void)to;
+  *milliseconds = 1.5f;
+  return in_context();
+}
+
+/* For the test: what was not given back. */
+EXPORT int fake_driver_left(void) { return blocks + contexts + current; }

@@ -1,0 +1,267 @@
+/*
+ * plugin_test: "cuda:0" through the table of libsimcse, over the emulated plug-in that lies beside it: handles, memory,
+ * copies, streams, events, and some operations against plain loops.
+ */
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../../native/tests/check.h"
+
+static const simcse_api *api(void) { return simcse_get_api(SIMCSE_API_VERSION); }
+
+static uint64_t state = 7;
+
+static float uniform(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (float)((double)(state >> 33) * 0x1p-30 - 1);
+}
+
+static uint16_t to_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float of_bf16(uint16_t x) {
+  uint32_t bits = (uint32_t)x << 16;
+  float y;
+  memcpy(&y, &bits, 4);
+  return y;
+}
+
+/* An array on the device, of floats or BF16, as floats here. */
+struct array {
+  simcse_dtype dtype;
+  int64_t count;
+  float *host;
+  void *device;
+};
+
+static simcse_device *device;
+
+static void send(struct array *a) {
+  int64_t bytes = a->count * (a->dtype == SIMCSE_BF16 ? 2 : 4);
+  uint16_t *narrow = malloc((size_t)a->count * 2);
+  for (int64_t i = 0; i < a->count; i++) {
+    narrow[i] = to_bf16(a->host[i]);
+    if (a->dtype == SIMCSE_BF16) a->host[i] = of_bf16(narrow[i]);
+  }
+  CHECK_OK(api()->copy_to_device(device, NULL, a->device, a->dtype == SIMCSE_BF16 ? (void *)narrow : a->host, bytes));
+  free(narrow);
+}
+
+static void fetch(struct array *a) {
+  int64_t bytes = a->count * (a->dtype == SIMCSE_BF16 ? 2 : 4);
+  uint16_t *narrow = malloc((size_t)a->count * 2);
+  CHECK_OK(api()->copy_to_host(device, NULL, a->dtype == SIMCSE_BF16 ? (void *)narrow : a->host, a->device, bytes));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  for (int64_t i = 0; a->dtype == SIMCSE_BF16 && i < a->count; i++) a->host[i] = of_bf16(narrow[i]);
+  free(narrow);
+}
+
+static struct array array(simcse_dtype dtype, int64_t count) {
+  struct array a = {dtype, count, malloc((size_t)count * 4), NULL};
+  for (int64_t i = 0; i < count; i++) a.host[i] = uniform();
+  CHECK_OK(api()->memory_allocate(device, count * (dtype == SIMCSE_BF16 ? 2 : 4), &a.device));
+  send(&a);
+  return a;
+}
+
+static void give_back(struct array *a) {
+  CHECK_OK(api()->memory_free(device, a->device));
+  free(a->host);
+}
+
+static void handles(void) {
+  simcse_device_properties p = {.struct_size = sizeof p};
+  CHECK_OK(api()->device_properties(device, &p));
+  printf("%s: %s\n", p.name, p.description);
+  CHECK(strcmp(p.name, "cuda:0") == 0 && strcmp(p.tier, "emulated") == 0, "%s, %s", p.name, p.tier);
+  bool library = getenv("SIMCSE_EMULATED_CUBLASLT") != NULL;
+  CHECK((strstr(p.description, "cuBLASLt 13.1.2") != NULL) == library, "%s", p.description);
+  CHECK(p.alignment == 256 && p.memory_total > 0 && p.memory_free > 0, "alignment %d", p.alignment);
+  simcse_device *none = NULL;
+  CHECK_FAILS(api()->device_open("cuda:1", NULL, &none), SIMCSE_NO_DEVICE, "device_open: there is no cuda:1");
+
+  simcse_stream *stream = NULL;
+  simcse_event *from = NULL, *to = NULL;
+  float time = -1;
+  CHECK_OK(api()->stream_open(device, &stream));
+  CHECK_OK(api()->event_open(device, &from));
+  CHECK_OK(api()->event_open(device, &to));
+  CHECK_FAILS(api()->event_elapsed(device, from, to, &time), SIMCSE_INVALID_ARGUMENT, "from was never recorded");
+  CHECK_OK(api()->event_record(device, stream, from));
+  CHECK_FAILS(api()->event_elapsed(device, from, to, &time), SIMCSE_INVALID_ARGUMENT, "to was never recorded");
+  CHECK_OK(api()->event_wait(device, NULL, from));
+  CHECK_OK(api()->event_record(device, NULL, to));
+  CHECK_OK(api()->event_synchronize(device, to));
+  CHECK_OK(api()->event_elapsed(device, from, to, &time));
+  CHECK(time >= 0, "%g ms", (double)time);
+  CHECK_OK(api()->stream_synchronize(device, stream));
+  CHECK_OK(api()->event_close(device, from));
+  CHECK_OK(api()->stream_close(device, stream));
+  CHECK_FAILS(api()->stream_synchronize(device, stream), SIMCSE_INVALID_HANDLE, "closed");
+}
+
+static void memory(void) {
+  /* More than the pieces that copies go through hold together. */
+  int64_t bytes = (17 << 20) + 12345;
+  unsigned char *out = malloc((size_t)bytes), *in = malloc((size_t)bytes);
+  for (int64_t i = 0; i < bytes; i++) out[i] = (unsigned char)(i * 7 + (i >> 12));
+  void *far = NULL;
+  CHECK_OK(api()->memory_allocate(device, bytes, &far));
+  memset(in, 0xff, (size_t)bytes);
+  CHECK_OK(api()->copy_to_host(device, NULL, in, far, bytes));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < bytes; i++) wrong += in[i] != 0;
+  CHECK(wrong == 0, "%d bytes are not zero", (int)wrong);
+  CHECK_OK(api()->copy_to_device(device, NULL, far, out, bytes));
+  CHECK_OK(api()->memory_zero(device, NULL, (char *)far + 5, 10));
+  CHECK_OK(api()->copy_to_host(device, NULL, in, far, bytes));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  for (int64_t i = 0; i < bytes; i++) wrong += in[i] != (i >= 5 && i < 15 ? 0 : out[i]);
+  CHECK(wrong == 0, "%d bytes are wrong", (int)wrong);
+
+  CHECK_OK(api()->weights_hold(device, (char *)far + 256, 1024));
+  CHECK_FAILS(api()->weights_hold(device, far, 257), SIMCSE_INVALID_ARGUMENT, "overlaps weights");
+  CHECK_FAILS(api()->memory_free(device, far), SIMCSE_INVALID_ARGUMENT, "call weights_release first");
+  CHECK_OK(api()->weights_release(device, (char *)far + 256));
+  CHECK_FAILS(api()->weights_release(device, far), SIMCSE_INVALID_ARGUMENT, "weights_release: memory holds no weights");
+  CHECK_OK(api()->memory_free(device, far));
+  CHECK_FAILS(api()->memory_free(device, far), SIMCSE_INVALID_ARGUMENT, "memory_free: memory is not from");
+  CHECK_OK(api()->memory_allocate(device, 0, &far));
+  CHECK_OK(api()->memory_free(device, far));
+  CHECK_FAILS(api()->memory_allocate(device, INT64_C(1) << 60, &far), SIMCSE_OUT_OF_MEMORY,
+              "memory_allocate: out of device memory: 1152921504606846976 bytes were asked for, ");
+  free(out);
+  free(in);
+}
+
+/* ||out - want|| / ||want|| */
+static double error_of(const struct array *out, const double *want) {
+  double difference = 0, size = 0;
+  for (int64_t i = 0; i < out->count; i++) {
+    difference += (out->host[i] - want[i]) * (out->host[i] - want[i]);
+    size += want[i] * want[i];
+  }
+  return sqrt(difference / size);
+}
+
+static double tolerance(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? 4e-3 : 1e-5; }
+
+static double activated(simcse_epilogue epilogue, double x) {
+  if (epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return x / 2 * erfc(-x * sqrt(0.5));
+  return epilogue == SIMCSE_EPILOGUE_BIAS_TANH ? tanh(x) : x;
+}
+
+static void product(int64_t m, int64_t n, int64_t k, simcse_dtype dtype, simcse_dtype c_dtype, int transposed,
+                    simcse_epilogue epilogue, bool keeps) {
+  struct array a = array(dtype, m * k), b = array(dtype, k * n), c = array(c_dtype, m * n), bias = array(SIMCSE_F32, n),
+               pre = array(dtype, m * n), residual = array(c_dtype, m * n);
+  simcse_gemm g = {.struct_size = sizeof g, .dtype = dtype, .c_dtype = c_dtype, .epilogue = epilogue};
+  g.transpose_a = transposed % 2;
+  g.transpose_b = transposed / 2;
+  g.m = m, g.n = n, g.k = k;
+  g.a = a.device, g.b = b.device, g.c = c.device;
+  if (epilogue >= SIMCSE_EPILOGUE_BIAS) g.bias = bias.device;
+  if (keeps) g.pre_activation = pre.device;
+  if (epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) g.residual = residual.device;
+  double *want = malloc((size_t)(m * n) * sizeof *want), *kept = malloc((size_t)(m * n) * sizeof *kept);
+  for (int64_t i = 0; i < m; i++) {
+    for (int64_t j = 0; j < n; j++) {
+      double x = 0;
+      for (int64_t l = 0; l < k; l++) {
+        x += (double)a.host[g.transpose_a ? l * m + i : i * k + l] * b.host[g.transpose_b ? j * k + l : l * n + j];
+      }
+      if (g.bias != NULL) x += bias.host[j];
+      if (epilogue == SIMCSE_EPILOGUE_ACCUMULATE) x += c.host[i * n + j];
+      if (epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) x += residual.host[i * n + j];
+      kept[i * n + j] = x;
+      want[i * n + j] = activated(epilogue, x);
+    }
+  }
+  CHECK_OK(api()->gemm(device, NULL, &g));
+  fetch(&c);
+  fetch(&pre);
+  simcse_dtype coarsest = c_dtype == SIMCSE_BF16 || keeps ? dtype : c_dtype;
+  /* A BF16 bias beside a BF16 result is the library's. */
+  CHECK(error_of(&c, want) <= tolerance(coarsest), "%d x %d x %d, epilogue %d, transposed %d: error %g", (int)m, (int)n,
+        (int)k, epilogue, transposed, error_of(&c, want));
+  CHECK(!keeps || error_of(&pre, kept) <= tolerance(dtype), "pre_activation: error %g", error_of(&pre, kept));
+  free(want);
+  free(kept);
+  struct array *all[] = {&a, &b, &c, &bias, &pre, &residual};
+  for (int i = 0; i < 6; i++) give_back(all[i]);
+}
+
+static void products(void) {
+  static const int64_t shapes[][3] = {{1, 5, 3}, {33, 7, 20}, {40, 72, 65}};
+  for (int s = 0; s < 3; s++) {
+    for (int transposed = 0; transposed < 4; transposed++) {
+      for (simcse_epilogue e = SIMCSE_EPILOGUE_STORE; e <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; e++) {
+        for (int types = 0; types < 3; types++) {
+          simcse_dtype dtype = types == 0 ? SIMCSE_F32 : SIMCSE_BF16, c_dtype = types == 1 ? SIMCSE_BF16 : SIMCSE_F32;
+          const int64_t *m = shapes[s];
+          product(m[0], m[1], m[2], dtype, c_dtype, transposed, e, false);
+          if (e == SIMCSE_EPILOGUE_BIAS_GELU) product(m[0], m[1], m[2], dtype, c_dtype, transposed, e, true);
+        }
+      }
+    }
+  }
+}
+
+static void update(void) {
+  enum { kCount = 5001 };
+  struct array p = array(SIMCSE_F32, kCount), g = array(SIMCSE_F32, kCount), m = array(SIMCSE_F32, kCount),
+               v = array(SIMCSE_F32, kCount), norm = array(SIMCSE_F32, 1), copy = array(SIMCSE_BF16, kCount);
+  double want[kCount], squares = 0;
+  for (int i = 0; i < kCount; i++) {
+    v.host[i] = fabsf(v.host[i]);
+    squares += (double)g.host[i] * g.host[i];
+  }
+  send(&v);
+  simcse_gradient_norm n = {sizeof n, kCount, g.device, norm.device};
+  CHECK_OK(api()->gradient_norm(device, NULL, &n));
+  fetch(&norm);
+  CHECK(fabs(norm.host[0] / sqrt(squares) - 1) < 1e-6, "norm %g", (double)norm.host[0]);
+  for (int i = 0; i < kCount; i++) {
+    double d = g.host[i] * (1 / (sqrt(squares) + 1e-6));
+    double first = 0.9 * m.host[i] + 0.1 * d, second = 0.999 * v.host[i] + 0.001 * d * d;
+    double step = first / (1 - pow(0.9, 3)) / (sqrt(second / (1 - pow(0.999, 3))) + 1e-8);
+    want[i] = p.host[i] - 0.01 * (step + 0.1 * p.host[i]);
+  }
+  simcse_adamw a = {sizeof a, kCount,   3,        0.01,     0.9,      0.999,       1e-8,       0.1,
+                    1.0,      p.device, g.device, m.device, v.device, norm.device, copy.device};
+  CHECK_OK(api()->adamw(device, NULL, &a));
+  fetch(&p);
+  fetch(&copy);
+  CHECK(error_of(&p, want) <= 1e-5, "parameters: error %g", error_of(&p, want));
+  CHECK(error_of(&copy, want) <= 4e-3, "copy: error %g", error_of(&copy, want));
+  struct array *all[] = {&p, &g, &m, &v, &norm, &copy};
+  for (int i = 0; i < 6; i++) give_back(all[i]);
+}
+
+/* A launch that no GPU takes is a fault that names the operation and its shapes, and the device goes on. */
+static void fault(void) {
+  struct array x = array(SIMCSE_F32, 64);
+  simcse_convert c = {sizeof c, SIMCSE_F32, SIMCSE_BF16, INT64_C(1) << 42, x.device, x.device};
+  CHECK_FAILS(api()->convert(device, NULL, &c), SIMCSE_DEVICE_FAULT, "convert: ");
+  CHECK(strstr(api()->last_error(), "(f32, count 4398046511104)") != NULL, "%s", api()->last_error());
+  CHECK_OK(api()->memory_zero(device, NULL, x.device, 4));
+  give_back(&x);
+}
+
+int main(void) {
+  CHECK_OK(api()->device_open("cuda:0", NULL, &device));
+  if (device == NULL) return checks_ended("plugin_test");
+  handles();
+  memory();
+  products();
+  update();
+  fault();
+  CHECK_OK(api()->device_close(device));
+  return checks_ended("plugin_test");
+}
