@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
-ifneq (,$(filter-out help clean native sanitize-native,$(or $(MAKECMDGOALS),build)))
+ifneq (,$(filter-out help clean native sanitize-native cuda emulate,$(or $(MAKECMDGOALS),build)))
   JAVA_HOME := $(shell .build/find-jdk)
   export JAVA_HOME
   ifeq (,$(JAVA_HOME))
@@ -62,8 +62,8 @@ sources := $(shell find java/*/src/main)
 launcher := java/cli/src/main/launcher/simcse
 notices := $(wildcard LICENSE NOTICE README.md CHANGELOG.md)
 
-.PHONY: help build native native-jar test sanitize-native train bench dist install format check-format clean \
-  no-native FORCE
+.PHONY: help build native native-jar test sanitize-native cuda emulate train bench dist install format check-format \
+  clean no-native FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,12 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 sanitize-native: $(if $(native),,no-native) ## the tests of libsimcse under AddressSanitizer and UndefinedBehaviorSanitizer
 	+@$(native-make) sanitize
 
+cuda: ## libsimcse_cuda.so, the plug-in for NVIDIA GPUs: cuda/target/libsimcse_cuda.so; needs nvcc
+	+@$(MAKE) --no-print-directory -C cuda
+
+emulate: ## the tests of the CUDA kernels, in an emulator that needs neither nvcc nor a GPU
+	+@$(MAKE) --no-print-directory -C cuda emulate test-plugin
+
 train: build ## the quickstart: trains a small encoder on generated text, with scores before and after
 	@$(home)/bin/simcse quickstart --out target/quickstart
 
@@ -125,7 +131,7 @@ check-format: ## fails when a Java file is not formatted
 	@$(mvn) spotless:check
 
 clean: ## removes everything that was built
-	@rm -rf target java/*/target bench/target native/target
+	@rm -rf target java/*/target bench/target native/target cuda/target
 
 # The commit goes into the command's version: this file changes only when the commit does.
 target/commit: FORCE

@@ -13,31 +13,42 @@ constexpr int kParts = 1024;  // of the norm, at most
 
 // --- gradient norm ---
 
+// Over a block, in a fixed order. Squares are summed in double: those of numbers beyond 1e19 are no floats.
+SIMT_DEVICE double block_total(double x, double *sums, Site at = Site::here()) {
+  sums[thread()] = x;
+  sync_block(at);
+  for (int width = kThreads / 2; width > 0; width /= 2) {
+    if (thread() < width) sums[thread()] += sums[thread() + width];
+    sync_block(at);
+  }
+  return sums[0];
+}
+
 // Thread i takes groups of four i, i + all threads, ...; part b is the sum of block b.
 template <bool kVectors>
-SIMT_KERNEL(kThreads) square_parts(const float *gradients, int64_t count, float *parts) {
-  SIMT_SHARED(float, sums, kWarp);
-  float total = 0.0f;
+SIMT_KERNEL(kThreads) square_parts(const float *gradients, int64_t count, double *parts) {
+  SIMT_SHARED(double, sums, kThreads);
+  double total = 0.0;
   const int64_t stride = (int64_t)grid_x() * kThreads * kEach;
   for (int64_t i = ((int64_t)block_x() * kThreads + thread()) * kEach; i < count; i += stride) {
     if (kVectors && i + kEach <= count) {
       float x[kEach];
       load_floats(x, gradients + i);
-      SIMT_UNROLL for (int k = 0; k < kEach; k++) total = fmaf(x[k], x[k], total);
+      SIMT_UNROLL for (int k = 0; k < kEach; k++) total += (double)x[k] * x[k];
     } else {
-      for (int64_t k = i; k < i + kEach && k < count; k++) total = fmaf(gradients[k], gradients[k], total);
+      for (int64_t k = i; k < i + kEach && k < count; k++) total += (double)gradients[k] * gradients[k];
     }
   }
-  total = block_sum(total, sums);
+  total = block_total(total, sums);
   if (thread() == 0) parts[block_x()] = total;
 }
 
-SIMT_KERNEL(kThreads) root_of_parts(const float *parts, int count, float *norm) {
-  SIMT_SHARED(float, sums, kWarp);
-  float total = 0.0f;
+SIMT_KERNEL(kThreads) root_of_parts(const double *parts, int count, float *norm) {
+  SIMT_SHARED(double, sums, kThreads);
+  double total = 0.0;
   for (int i = thread(); i < count; i += kThreads) total += parts[i];
-  total = block_sum(total, sums);
-  if (thread() == 0) *norm = sqrtf(total);
+  total = block_total(total, sums);
+  if (thread() == 0) *norm = (float)sqrt(total);
 }
 
 // --- adamw ---
@@ -111,7 +122,7 @@ Geometry gradient_norm_geometry(int64_t count) {
 }
 
 int64_t gradient_norm_scratch(int64_t count) {
-  return (int64_t)gradient_norm_geometry(count).x * (int64_t)sizeof(float);
+  return (int64_t)gradient_norm_geometry(count).x * (int64_t)sizeof(double);
 }
 
 Geometry adamw_geometry(int64_t count) {
@@ -123,13 +134,13 @@ Geometry adamw_geometry(int64_t count) {
 
 Fault gradient_norm(const Queue &queue, const simcse_gradient_norm &args) {
   const Geometry geometry = gradient_norm_geometry(args.count);
-  float *const parts = static_cast<float *>(queue.scratch);
+  double *const parts = static_cast<double *>(queue.scratch);
   const Fault fault = launch("gradient_norm", aligned16(args.gradients) ? square_parts<true> : square_parts<false>,
                              geometry, queue.stream, args.gradients, args.count, parts);
   if (fault != 0) return fault;
   Geometry one;
   one.threads = kThreads;
-  return launch("gradient_norm", root_of_parts, one, queue.stream, static_cast<const float *>(parts),
+  return launch("gradient_norm", root_of_parts, one, queue.stream, static_cast<const double *>(parts),
                 (int)geometry.x, args.norm);
 }
 

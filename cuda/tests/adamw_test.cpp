@@ -12,7 +12,7 @@ namespace {
 SIMCSE_TEST(gradient_norm_of_odd_counts) {
   for (const int64_t count : {1, 3, 4, 1023, 1024, 1025, 5003}) {
     for (const int offset : {0, 1}) {
-      Array<float> scratch(gradient_norm_scratch(count) / 4);
+      Array<double> scratch(gradient_norm_scratch(count) / 8);
       float first = 0;
       each_seed(3, [&](int seed) {
         Random random(static_cast<uint64_t>(count));
