@@ -12,7 +12,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
     description = "Measures how fast this machine is at what simcse does.",
-    subcommands = BenchEncodeCommand.class)
+    subcommands = {BenchEncodeCommand.class, BenchLossCommand.class, BenchTrainCommand.class})
 final class BenchCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
