@@ -1,6 +1,6 @@
 // GELU (Hendrycks and Gimpel 2016) and tanh over arrays, and their backward passes in place; see simcse.h. Bound by
-// memory: forward reads and writes an activation an element, gelu_backward reads and writes two, tanh_backward reads two
-// and writes one.
+// memory: forward reads and writes an activation an element, gelu_backward reads and writes two, tanh_backward reads
+// two and writes one.
 #pragma once
 
 #include "launch.hpp"

@@ -1,6 +1,6 @@
-// cross_entropy: loss = mean over rows of (log sum over c of exp x[r][c]  -  x[r][target_r]) for logits x (rows, classes),
-// and its gradient d x[r][c] = loss_scale / rows (exp(x[r][c] - lse_r) - (c == target_r)); the end of a classification
-// head such as Sentence-BERT's (Reimers and Gurevych 2019, section 3.1).
+// cross_entropy: loss = mean over rows of (log sum over c of exp x[r][c]  -  x[r][target_r]) for logits x
+// (rows, classes), and its gradient d x[r][c] = loss_scale / rows (exp(x[r][c] - lse_r) - (c == target_r)); the end of
+// a classification head such as Sentence-BERT's (Reimers and Gurevych 2019, section 3.1).
 //
 // A warp a row with a running maximum: forward reads the logits once, backward reads and writes them once.
 #pragma once

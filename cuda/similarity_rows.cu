@@ -103,7 +103,7 @@ SIMT_KERNEL(kWarps *kWarp) copy_vectors(PanelCopy<T, X> queries, PanelCopy<T, X>
 // With the scaled vector v, from the sum x: x - v (v . x) / |v|^2, where |v|^2 is summed as v . x is, so that what
 // should cancel does. What lies along v changes its length, not its direction.
 template <typename T, int N>
-SIMT_KERNEL(kWarps *kWarp)
+SIMT_KERNEL(kWarps *kWarp, 2)
 through_normalisation(PanelGradient<T> queries, PanelGradient<T> keys, int hidden, int columns, float factor) {
   int row = block_x() * kWarps + warp();
   if (row >= queries.count + keys.count) return;

@@ -1,11 +1,12 @@
-// similarity_softmax: InfoNCE over cosine similarities (van den Oord et al. 2018; Gao et al. 2021, equation 1) of queries
-// (N, H) and keys (M, H), and its gradients; see simcse.h.
+// similarity_softmax: InfoNCE over cosine similarities (van den Oord et al. 2018; Gao et al. 2021, equation 1) of
+// queries (N, H) and keys (M, H), and its gradients; see simcse.h.
 //
 // Vectors are taken in panels. A panel's vectors are first copied to scratch memory, each times a power of two that
-// brings its length to 128 .. 256: bf16 vectors become f16 without loss, f32 stays. Rows and columns are filled up with
-// zeros to whole tiles. All products then are of such copies, on tensor cores (f16) or by fmaf (f32):
+// brings its length to 128 .. 256: bf16 becomes f16, without loss but in elements below 2^-22 of the length, where it
+// is at most 2^-32 of the length; f32 stays. Rows and columns are filled up with zeros to whole tiles. All products
+// then are of such copies, on tensor cores (f16) or by fmaf (f32):
 //
-//   forward    tiles of logits, from each of which a row keeps its largest and the sum of its exponentials: 2 N M H FLOP
+//   forward    tiles of logits, of each of which a row keeps its largest and the sum of its exponentials: 2 N M H FLOP
 //   backward   for each pair of panels G = d loss / d products, then d_queries += G keys and d_keys += G^T queries:
 //              6 N M H FLOP. G is f16, which has 8 times the precision of bf16: gradients are what is left of sums that
 //              nearly cancel.

@@ -82,8 +82,8 @@ struct StagedTile {
   }
 };
 
-// Which elements of a tile a thread has: kRows x kColumns, of which kNeighbours are neighbours in a row. A row is spread
-// over kLanes lanes, neighbours by shuffle_xor, of kWarps warps.
+// Which elements of a tile a thread has: kRows x kColumns, of which kNeighbours are neighbours in a row. A row is
+// spread over kLanes lanes, neighbours by shuffle_xor, of kWarps warps.
 template <typename X, int kTile>
 struct Part;
 

@@ -11,8 +11,8 @@
 //   atomics       atomic_add(int *, int), for counters: sums of floats are never taken in arrival order
 //   tensor cores  ldmatrix ldmatrix_trans movmatrix_trans (x1, x2, x4 by the array's size)  mma_bf16 mma_f16 (m16n8k16)
 //   copies        cp_async16  cp_async_commit  cp_async_wait<groups still in flight>
-//   numbers       bf16, to_float, from_float<T>, pack_bf16, low_bf16, high_bf16, pack_f16, Pack<T, N>; exp2_fast log2_fast
-//                 rsqrt_fast reciprocal_fast tanh_fast; expf, logf, erff, sqrtf, fmaf, fmaxf ... as in math.h
+//   numbers       bf16, to_float, from_float<T>, pack_bf16, low_bf16, high_bf16, pack_f16, Pack<T, N>
+//                 exp2_fast log2_fast rsqrt_fast reciprocal_fast tanh_fast; expf, erff, sqrtf, fmaf ... as in math.h
 //   sums          warp_sum warp_max block_sum
 //
 // Stricter than the hardware, and checked by the emulator: a lane named in a mask must not have ended; lanes that meet

@@ -44,12 +44,13 @@ void check_case(int64_t rows, int classes, double scale, bool in_place) {
 
 SIMCSE_TEST(cross_entropy_of_odd_counts) {
   each_seed(2, [](int seed) {
-    for (const int64_t rows : {1, 3, 33, 300}) {
+    for (const int64_t rows : {1, 3, 33, 70}) {
       for (const int classes : {1, 2, 3, 31, 32, 33, 100}) {
         check_case<float>(rows, classes, 5, seed == 2);
         check_case<bf16>(rows, classes, 5, seed == 1);
       }
     }
+    check_case<float>(300, 3, 5, false);  // more rows than threads that add up the losses
   });
 }
 
