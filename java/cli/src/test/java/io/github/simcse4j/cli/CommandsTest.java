@@ -277,7 +277,9 @@ final class CommandsTest {
     assertTrue(
         run.out().contains("kernels reference  usable on cpu in fp32 and bf16: "), run.out());
     assertTrue(
-        run.out().matches("(?s).*kernels native +(usable on cpu in fp32 and bf16: |not usable: there is no ).*"),
+        run.out()
+            .matches(
+                "(?s).*kernels native +(usable on cpu in fp32 and bf16: |not usable: there is no ).*"),
         run.out());
     assertTrue(run.out().matches("(?s).*vector api +on, \\d+ bit wide.*"), run.out());
     assertEquals("", run.err());
