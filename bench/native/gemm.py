@@ -1,6 +1,6 @@
 """Times the matrix product of libsimcse beside PyTorch's, in one process and in turns.
 
-    python bench/native/gemm.py --library native/build/libsimcse.so [--threads 1,2] [--rows 3000] [--held]
+    python bench/native/gemm.py --library native/target/libsimcse.so [--threads 1,2] [--rows 3000] [--held]
         [--models bert-base,minilm-l6,bert-mini,bert-tiny] [--types f32,bf16] [--rounds 9] [--peak EXECUTABLE]
 
 Rows are the tokens of 64 packed sentences in two views. The forms are those of a linear layer with weights W (n, k):
@@ -19,6 +19,8 @@ import subprocess
 import tempfile
 import time
 
+# Else PyTorch's threads spin for a while after each of its products, on the cores that libsimcse is then timed on.
+os.environ.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0", KMP_BLOCKTIME="0")
 import torch
 
 HERE = pathlib.Path(__file__).parent
