@@ -22,7 +22,7 @@ import io.github.simcse4j.tensor.Tensor;
  * The backend in pure Java: F32 on the JDK's Vector API, at the vector width that the JVM prefers,
  * on a fixed number of threads. Results are the same bits for any number of threads.
  */
-public final class VectorKernels extends Kernels {
+public class VectorKernels extends Kernels {
 
   private final WorkerPool pool;
   private final Scratch scratch;
