@@ -29,7 +29,12 @@ final class Structs {
       Struct.plain().pointer("gamma", "beta").float32("epsilon").int32("reserved");
 
   static final Struct CONTRAST =
-      Struct.plain().float32("temperature", "own_negative_bias").int64("own_negative_offset");
+      Struct.plain()
+          .float32("temperature", "own_negative_bias")
+          .int64("own_negative_offset")
+          .int32("both_directions", "same_side_negatives", "has_margin")
+          .float32("false_negative_margin")
+          .pointer("query_ids", "key_ids");
 
   /** The table itself. */
   static final Struct API =
