@@ -46,7 +46,7 @@ final class Structs {
           .pointer("stream_open", "stream_close", "stream_synchronize")
           .pointer("event_open", "event_close", "event_record", "event_wait")
           .pointer("event_synchronize", "event_elapsed")
-          .pointer("weights_hold", "weights_release")
+          .pointer("weights_hold", "weights_release", "graph_begin", "graph_end")
           .pointer("embedding_forward", "embedding_backward", "gemm")
           .pointer("gelu_backward", "tanh_backward", "column_sum")
           .pointer("dropout_residual_layer_norm_forward", "dropout_residual_layer_norm_backward")
