@@ -4,6 +4,7 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Memory;
@@ -172,7 +173,7 @@ final class BenchLossCommand implements Callable<Integer> {
     long all = n + keys(n);
     return 2 * Workspace.bytes(dtype, all * dimension)
         + Workspace.bytes(Kernels.accumulator(dtype), 1)
-        + ContrastiveObjective.workspaceBytes(dtype, n, all);
+        + ContrastiveObjective.workspaceBytes(ContrastiveOptions.PUBLISHED, dtype, n, all);
   }
 
   /** Forward and backward on N random queries and their keys, in seconds. */

@@ -22,6 +22,14 @@ final class MemoryOptions {
   private String maxTokensPerChunk;
 
   @Option(
+      names = "--max-kept-chunks",
+      paramLabel = "N",
+      description =
+          "Chunks to keep for their gradients at most; the others are run again. 1 takes least memory"
+              + " (default: as many as there is room for).")
+  private Integer maxKeptChunks;
+
+  @Option(
       names = "--memory",
       paramLabel = "GB",
       description = "Memory to use at most, in 10^9 bytes (default: 80 percent of what is free).")
@@ -29,7 +37,7 @@ final class MemoryOptions {
 
   /** What was said. */
   MemorySettings settings() {
-    return new MemorySettings(tokens(), bytes());
+    return new MemorySettings(tokens(), TrainOptions.or(maxKeptChunks, Integer.MAX_VALUE), bytes());
   }
 
   private int tokens() {

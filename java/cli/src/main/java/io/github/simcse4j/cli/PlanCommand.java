@@ -11,6 +11,7 @@ import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tokenizer.Tokenizer;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import io.github.simcse4j.train.BatchExtent;
@@ -107,6 +108,7 @@ final class PlanCommand implements Callable<Integer> {
           "How a sentence's vector is made: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Pooler pooler;
 
+  @Mixin private LossOptions lossOptions;
   @Mixin private MemoryOptions memoryOptions;
   @Mixin private KernelsOptions kernelsOptions;
 
@@ -115,6 +117,7 @@ final class PlanCommand implements Callable<Integer> {
     MemorySettings settings = memoryOptions.settings();
     TrainConfig.requireBatchSize(batchSize);
     requireNumbers();
+    ContrastiveOptions loss = lossOptions.in(Recipes.of(RECIPE).lossOptions());
     KernelsSelection selection = kernelsOptions.select();
     try (Kernels kernels = selection.kernels();
         ModelFolder folder = ModelFolder.open(model)) {
@@ -122,10 +125,10 @@ final class PlanCommand implements Callable<Integer> {
       BatchExtent extent = extent(folder);
       MemoryPlanner.requireChunkHolds(settings, extent.longest());
       ModelMemory size = ModelMemory.of(folder.config(), pooler, kernelsOptions.dtype());
-      MemoryPlanner planner = new MemoryPlanner(size, MemoryBudget.of(settings, kernels));
+      MemoryPlanner planner = new MemoryPlanner(size, MemoryBudget.of(settings, kernels), loss);
       planner.requireModelFits();
       List<String> lines =
-          planner.plan(extent, settings.maxTokensPerChunk(), Integer.MAX_VALUE).lines();
+          planner.plan(extent, settings.maxTokensPerChunk(), settings.maxKeptChunks()).lines();
       PrintWriter out = spec.commandLine().getOut();
       spec.commandLine().getErr().println(selection.line());
       spec.commandLine().getErr().flush();

@@ -77,7 +77,8 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--metrics",
       paramLabel = "FILE",
-      description = "JSON lines: one object per step and evaluation, and a summary last.")
+      description =
+          "JSON lines: the settings, one object per step and evaluation, and a summary last.")
   private Path metrics;
 
   @Option(
@@ -106,6 +107,7 @@ final class TrainCommand implements Callable<Integer> {
         ProgressReport progress = new ProgressReport(err, Terminal.isStandardError())) {
       err.println(selection.line());
       err.println(training.prepared().text());
+      err.println(config.objective().text());
       err.flush();
       List<TrainListener> listeners = new ArrayList<>();
       listeners.add(progress);

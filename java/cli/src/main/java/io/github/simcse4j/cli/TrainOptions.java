@@ -5,6 +5,7 @@ import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.train.Recipes;
 import io.github.simcse4j.train.TrainConfig;
 import java.util.Iterator;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** A recipe and what is changed in it. */
@@ -83,6 +84,8 @@ final class TrainOptions {
       description = "Added to the logit of a query's own hard negative.")
   private Float hardNegativeWeight;
 
+  @Mixin private LossOptions lossOptions;
+
   @Option(
       names = "--pooler",
       paramLabel = "P",
@@ -152,6 +155,7 @@ final class TrainOptions {
         or(maxLength, base.maxLength()),
         or(temperature, base.temperature()),
         or(hardNegativeWeight, base.hardNegativeWeight()),
+        lossOptions.in(base.lossOptions()),
         or(pooler, base.pooler()),
         or(mlpOnlyTrain, base.mlpOnlyTrain()),
         dropout == null ? base.keepProb() : 1 - dropout,
@@ -162,7 +166,8 @@ final class TrainOptions {
         or(seed, base.seed()));
   }
 
-  private static <T> T or(T given, T otherwise) {
+  /** What was given, or else what holds without. */
+  static <T> T or(T given, T otherwise) {
     return given != null ? given : otherwise;
   }
 

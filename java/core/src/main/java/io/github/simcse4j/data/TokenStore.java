@@ -207,6 +207,26 @@ public final class TokenStore implements AutoCloseable {
     return ids.slice(start(sentence), length(sentence)).toInts();
   }
 
+  /** Equal for sentences of the same tokens, and for others in one pair of 2^64. */
+  public long hash(long sentence) {
+    MemorySegment all = ids.segment();
+    long start = start(sentence);
+    long end = start + length(sentence);
+    long hash = end - start;
+    for (long i = start; i < end; i++) {
+      hash = mixed(hash + all.get(INT, Integer.BYTES * i));
+    }
+    return hash;
+  }
+
+  /** One step of SplitMix64 (Steele et al. 2014), which maps no two numbers to one. */
+  private static long mixed(long value) {
+    long z = value + 0x9E3779B97F4A7C15L;
+    z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ z >>> 27) * 0x94D049BB133111EBL;
+    return z ^ z >>> 31;
+  }
+
   /** The number of sentences: {@code groups * columns}. */
   public long sentences() {
     return sentences;

@@ -7,6 +7,8 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The objective of SimCSE (Gao et al. 2021). The first N embeddings of a batch are the queries, the
@@ -21,16 +23,23 @@ import io.github.simcse4j.tensor.Workspace;
  *
  * @param temperature divides the cosine similarities
  * @param hardNegativeWeight added to the logit of a query's own hard negative
+ * @param options what the loss has beyond the published one
  */
-public record ContrastiveObjective(float temperature, float hardNegativeWeight) {
+public record ContrastiveObjective(
+    float temperature, float hardNegativeWeight, ContrastiveOptions options) {
 
   public ContrastiveObjective {
     // Contrast has the rules; made here so that a wrong value is refused before any work.
-    Contrast.inBatch(temperature).withOwnNegatives(0, hardNegativeWeight);
+    options.contrast(temperature).withOwnNegatives(0, hardNegativeWeight);
+  }
+
+  /** The published objective. */
+  public ContrastiveObjective(float temperature, float hardNegativeWeight) {
+    this(temperature, hardNegativeWeight, ContrastiveOptions.PUBLISHED);
   }
 
   /**
-   * The loss and its gradient.
+   * The loss and its gradient, of sentences that are all different or may count as such.
    *
    * @param queryCount N
    * @param embeddings (E, H) with E = 2 N or 3 N
@@ -46,16 +55,42 @@ public record ContrastiveObjective(float temperature, float hardNegativeWeight) 
       Tensor loss,
       Tensor dEmbeddings,
       Workspace workspace) {
+    evaluate(kernels, queryCount, embeddings, null, lossScale, loss, dEmbeddings, workspace);
+  }
+
+  /**
+   * The loss and its gradient.
+   *
+   * @param ids what the sentence of each embedding says, I64 (E) in memory of the host: equal for
+   *     equal sentences; null unless {@link ContrastiveOptions#maskDuplicates}
+   */
+  public void evaluate(
+      Kernels kernels,
+      int queryCount,
+      Tensor embeddings,
+      Tensor ids,
+      float lossScale,
+      Tensor loss,
+      Tensor dEmbeddings,
+      Workspace workspace) {
     long all = embeddings.extent(0);
     boolean hardNegatives = all == 3L * queryCount;
     Contrast contrast =
-        Contrast.inBatch(temperature)
+        options
+            .contrast(temperature)
             .withOwnNegatives(queryCount, hardNegatives ? hardNegativeWeight : 0f);
     Tensor targets = workspace.tensor(DType.I32, queryCount);
     kernels.iota(targets);
-    ContrastPairs pairs =
-        new ContrastPairs(
-            embeddings.rows(0, queryCount), embeddings.rows(queryCount, all), targets);
+    Tensor queries = embeddings.rows(0, queryCount);
+    Tensor keys = embeddings.rows(queryCount, all);
+    ContrastPairs pairs = new ContrastPairs(queries, keys, targets);
+    if (options.maskDuplicates()) {
+      Tensor own = workspace.tensor(DType.I64, all);
+      kernels.upload(ids, own);
+      pairs =
+          new ContrastPairs(
+              queries, keys, targets, own.rows(0, queryCount), own.rows(queryCount, all));
+    }
     ContrastStatistics statistics = statistics(embeddings.dtype(), queryCount, all, workspace);
     kernels.similaritySoftmaxForward(pairs, contrast, loss, statistics);
     kernels.similaritySoftmaxBackward(
@@ -68,19 +103,34 @@ public record ContrastiveObjective(float temperature, float hardNegativeWeight) 
   }
 
   /** Bytes of workspace that {@link #evaluate} takes. */
-  public static long workspaceBytes(DType dtype, long queryCount, long all) {
+  public static long workspaceBytes(
+      ContrastiveOptions options, DType dtype, long queryCount, long all) {
     DType accumulator = Kernels.accumulator(dtype);
+    long keys = Workspace.bytes(accumulator, all - queryCount);
     return Workspace.bytes(DType.I32, queryCount)
         + 2 * Workspace.bytes(accumulator, queryCount)
-        + Workspace.bytes(accumulator, all - queryCount);
+        + (options.bothDirections() ? 2 : 1) * keys
+        + (options.maskDuplicates() ? Workspace.bytes(DType.I64, all) : 0);
   }
 
-  private static ContrastStatistics statistics(
+  private ContrastStatistics statistics(
       DType dtype, long queryCount, long all, Workspace workspace) {
     DType accumulator = Kernels.accumulator(dtype);
     return new ContrastStatistics(
         workspace.tensor(accumulator, queryCount),
         workspace.tensor(accumulator, queryCount),
-        workspace.tensor(accumulator, all - queryCount));
+        workspace.tensor(accumulator, all - queryCount),
+        options.bothDirections() ? workspace.tensor(accumulator, all - queryCount) : null);
+  }
+
+  /** One line for people. */
+  public String text() {
+    List<String> words = new ArrayList<>();
+    words.add("temperature " + temperature);
+    if (hardNegativeWeight != 0) {
+      words.add("hard-negative weight " + hardNegativeWeight);
+    }
+    words.addAll(options.words());
+    return "loss: " + String.join(", ", words);
   }
 }

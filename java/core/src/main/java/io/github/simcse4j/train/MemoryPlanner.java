@@ -5,6 +5,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.Workspace;
 import java.util.Locale;
 
@@ -20,13 +21,20 @@ public final class MemoryPlanner {
 
   private final ModelMemory model;
   private final MemoryBudget budget;
+  private final ContrastiveOptions lossOptions;
   private final long weights;
   private final long optimiser;
 
-  /** A planner for one model. */
+  /** A planner for one model under the published loss. */
   public MemoryPlanner(ModelMemory model, MemoryBudget budget) {
+    this(model, budget, ContrastiveOptions.PUBLISHED);
+  }
+
+  /** A planner for one model. */
+  public MemoryPlanner(ModelMemory model, MemoryBudget budget, ContrastiveOptions lossOptions) {
     this.model = model;
     this.budget = budget;
+    this.lossOptions = lossOptions;
     this.weights = model.parameterBytes();
     this.optimiser = AdamW.bytes(model.layout(), Kernels.accumulator(model.dtype()));
   }
@@ -122,7 +130,8 @@ public final class MemoryPlanner {
   private long embeddingBytes(BatchExtent batch) {
     return 2 * model.embeddingBytes(batch.embeddings())
         + 2 * Workspace.bytes(Kernels.accumulator(model.dtype()), 1)
-        + ContrastiveObjective.workspaceBytes(model.dtype(), batch.groups(), batch.embeddings());
+        + ContrastiveObjective.workspaceBytes(
+            lossOptions, model.dtype(), batch.groups(), batch.embeddings());
   }
 
   private static InputException refusal(MemoryPlan plan) {

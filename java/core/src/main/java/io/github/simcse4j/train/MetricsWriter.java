@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.simcse4j.files.AtomicFile;
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -13,8 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Writes a training's course as JSON lines: one object per step, one per evaluation, and the
- * summary last. Each line is flushed, so that a run can be watched and a broken one read.
+ * Writes a training's course as JSON lines: the settings, one object per step, one per evaluation,
+ * and the summary last. Each line is flushed, so that a run can be watched and a broken one read.
  */
 public final class MetricsWriter implements TrainListener, AutoCloseable {
 
@@ -35,6 +36,41 @@ public final class MetricsWriter implements TrainListener, AutoCloseable {
           file, "", "is a folder or may not be written", "choose another --metrics file");
     }
     this.file = file;
+  }
+
+  @Override
+  public void onStart(TrainConfig config) {
+    line(g -> {
+      g.writeStringField("event", "settings");
+      g.writeNumberField("batchSize", config.batchSize());
+      g.writeNumberField("gradientAccumulation", config.gradientAccumulation());
+      g.writeNumberField("epochs", config.epochs());
+      g.writeNumberField("maxSteps", config.maxSteps());
+      g.writeNumberField("learningRate", config.learningRate());
+      g.writeNumberField("warmupSteps", config.warmupSteps());
+      g.writeNumberField("weightDecay", config.weightDecay());
+      number(g, "maxGradNorm", config.maxGradNorm());
+      g.writeNumberField("maxLength", config.maxLength());
+      g.writeNumberField("temperature", config.temperature());
+      g.writeNumberField("hardNegativeWeight", config.hardNegativeWeight());
+      lossOptions(g, config.lossOptions());
+      g.writeStringField("pooler", config.pooler().label());
+      g.writeBooleanField("mlpOnlyTrain", config.mlpOnlyTrain());
+      boolean own = config.keepProb() == TrainConfig.MODEL_KEEP_PROB;
+      number(g, "keepProb", own ? Double.NaN : config.keepProb());
+      g.writeNumberField("evalSteps", config.evalSteps());
+      g.writeBooleanField("shuffle", config.shuffle());
+      g.writeBooleanField("dropLast", config.dropLast());
+      g.writeBooleanField("lengthAware", config.lengthAware());
+      g.writeNumberField("seed", config.seed());
+    });
+  }
+
+  private static void lossOptions(JsonGenerator g, ContrastiveOptions options) throws IOException {
+    g.writeBooleanField("bothDirections", options.bothDirections());
+    g.writeBooleanField("sameSideNegatives", options.sameSideNegatives());
+    g.writeBooleanField("maskDuplicates", options.maskDuplicates());
+    number(g, "falseNegativeMargin", options.falseNegativeMargin());
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.github.simcse4j.train;
 
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -51,6 +52,7 @@ public final class Recipes {
         32,
         0.05f,
         0,
+        ContrastiveOptions.PUBLISHED,
         Pooler.CLS,
         true,
         0.9,
@@ -75,6 +77,7 @@ public final class Recipes {
         32,
         0.05f,
         0,
+        ContrastiveOptions.PUBLISHED,
         Pooler.CLS,
         false,
         0.9,
@@ -99,6 +102,7 @@ public final class Recipes {
         40,
         0.1f,
         0,
+        ContrastiveOptions.PUBLISHED,
         Pooler.AVG,
         false,
         0.9,

@@ -2,6 +2,8 @@ package io.github.simcse4j.train;
 
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.objective.ContrastiveOptions;
 
 /**
  * Everything that decides the outcome of a training, apart from model and data.
@@ -17,6 +19,7 @@ import io.github.simcse4j.model.Pooler;
  * @param maxLength tokens after which a sentence is cut, special tokens included
  * @param temperature divides the cosine similarities
  * @param hardNegativeWeight added to the logit of a query's own hard negative
+ * @param lossOptions what the loss has beyond the published one
  * @param pooler how a sentence's vector is made
  * @param mlpOnlyTrain whether the linear layer of the pooler {@code cls} is left out once trained
  * @param keepProb the probability that dropout keeps a number; {@link #MODEL_KEEP_PROB} for what
@@ -40,6 +43,7 @@ public record TrainConfig(
     int maxLength,
     float temperature,
     float hardNegativeWeight,
+    ContrastiveOptions lossOptions,
     Pooler pooler,
     boolean mlpOnlyTrain,
     double keepProb,
@@ -70,6 +74,7 @@ public record TrainConfig(
         temperature > 0 && temperature < 1e6f, "--temperature", temperature, "a number above 0");
     require(
         Float.isFinite(hardNegativeWeight), "--hard-negative-weight", hardNegativeWeight, "finite");
+    requireLossOptions(lossOptions);
     require(
         keepProb == MODEL_KEEP_PROB || keepProb > 0 && keepProb <= 1,
         "--dropout",
@@ -85,6 +90,12 @@ public record TrainConfig(
         "--batch-size",
         batchSize,
         "2 to " + MOST_IN_BATCH);
+  }
+
+  /** Refuses a margin that leaves nothing over. */
+  public static void requireLossOptions(ContrastiveOptions options) {
+    float margin = options.falseNegativeMargin();
+    require(margin > -2, "--false-negative-margin", margin, "a number above -2");
   }
 
   private static void require(boolean holds, String option, Object found, String expected) {
@@ -107,6 +118,7 @@ public record TrainConfig(
         maxLength,
         temperature,
         hardNegativeWeight,
+        lossOptions,
         pooler,
         mlpOnlyTrain,
         keepProb,
@@ -115,6 +127,11 @@ public record TrainConfig(
         dropLast,
         lengthAware,
         other);
+  }
+
+  /** What the embeddings are trained for. */
+  public ContrastiveObjective objective() {
+    return new ContrastiveObjective(temperature, hardNegativeWeight, lossOptions);
   }
 
   /** Steps of the whole run over this many batches an epoch. */

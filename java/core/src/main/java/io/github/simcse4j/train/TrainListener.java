@@ -46,6 +46,9 @@ public interface TrainListener {
    */
   record Evaluation(long step, double spearman, boolean best, double seconds) {}
 
+  /** Before the first step. */
+  default void onStart(TrainConfig config) {}
+
   default void onPlan(Plan plan) {}
 
   default void onStep(Step step) {}

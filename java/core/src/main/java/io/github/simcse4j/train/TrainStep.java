@@ -11,8 +11,10 @@ import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -39,6 +41,9 @@ final class TrainStep implements AutoCloseable {
   private final DType accumulator;
   private final Tensor hostNumbers;
 
+  /** What the sentence of each embedding says, or null where that does not matter. */
+  private final Tensor hostIds;
+
   /** One for each chunk that is kept; the first also serves those that are not. */
   private final List<BatchPacker> packers = new ArrayList<>();
 
@@ -47,7 +52,7 @@ final class TrainStep implements AutoCloseable {
   private MemoryPlan plan;
   private Workspace workspace;
   private long maxTokens;
-  private int maxKept = Integer.MAX_VALUE;
+  private int maxKept;
 
   /**
    * What some batches came to.
@@ -79,7 +84,7 @@ final class TrainStep implements AutoCloseable {
   private record Encoded(ForwardPass pass, long mark) {}
 
   /**
-   * @param maxTokens most tokens of a chunk; 0 for no bound but memory
+   * @param settings bounds beside that of {@code planner}
    * @param planned told of every plan before it is used
    */
   TrainStep(
@@ -88,7 +93,7 @@ final class TrainStep implements AutoCloseable {
       BatchSampler sampler,
       ContrastiveObjective objective,
       MemoryPlanner planner,
-      int maxTokens,
+      MemorySettings settings,
       Consumer<TrainListener.Plan> planned) {
     this.model = model;
     this.kernels = model.kernels();
@@ -96,11 +101,17 @@ final class TrainStep implements AutoCloseable {
     this.sampler = sampler;
     this.objective = objective;
     this.planner = planner;
-    this.maxTokens = maxTokens;
+    this.maxTokens = settings.maxTokensPerChunk();
+    this.maxKept = settings.maxKeptChunks();
     this.planned = planned;
     this.groups = new long[sampler.mostGroups()];
     this.accumulator = Kernels.accumulator(model.dtype());
     this.hostNumbers = Tensor.host(accumulator, 2);
+    long sentences = (long) sampler.mostGroups() * store.columns();
+    this.hostIds =
+        objective.options().maskDuplicates()
+            ? Tensor.host(DType.I64, TrainConfig.views(store.columns()) * sentences)
+            : null;
   }
 
   /**
@@ -196,8 +207,12 @@ final class TrainStep implements AutoCloseable {
     Deque<Encoded> kept = encode(batch);
     long mark = workspace.mark();
     Tensor embeddings = batch.embeddings;
-    objective.evaluate(kernels, count, embeddings, lossScale, loss, batch.dEmbeddings, workspace);
     kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
+    if (norm.memory() instanceof HostMemory && !Double.isFinite(norm.get(0))) {
+      return new Result(Double.NaN, norm.get(0), count, 0, chunks.size());
+    }
+    objective.evaluate(
+        kernels, count, embeddings, ids(count), lossScale, loss, batch.dEmbeddings, workspace);
     workspace.release(mark);
     backward(batch, kept, gradients);
     kernels.download(loss, hostNumbers.rows(0, 1));
@@ -241,6 +256,23 @@ final class TrainStep implements AutoCloseable {
         model.forward(packed, batch.key, training, true, embeddings, workspace), mark);
   }
 
+  /** Says of each embedding what its sentence says, view after view. */
+  private Tensor ids(int count) {
+    if (hostIds == null) {
+      return null;
+    }
+    int columns = store.columns();
+    int sentences = count * columns;
+    Tensor ids = hostIds.rows(0, (long) extent.views() * sentences);
+    for (int i = 0; i < sentences; i++) {
+      long hash = store.hash(groups[i % count] * columns + i / count);
+      for (long view = 0; view < extent.views(); view++) {
+        ids.segment().setAtIndex(ValueLayout.JAVA_LONG, view * sentences + i, hash);
+      }
+    }
+    return ids;
+  }
+
   private Tensor embeddings(int count) {
     long rows = (long) extent.views() * count * store.columns();
     return workspace.tensor(accumulator, rows, model.dimension());
@@ -269,5 +301,8 @@ final class TrainStep implements AutoCloseable {
     closePackers();
     closeWorkspace();
     hostNumbers.memory().close();
+    if (hostIds != null) {
+      hostIds.memory().close();
+    }
   }
 }

@@ -6,7 +6,6 @@ import io.github.simcse4j.data.TokenStore;
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.SentenceModel;
-import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.Tensor;
 import java.util.List;
@@ -85,9 +84,9 @@ public final class Trainer implements AutoCloseable {
             model,
             store,
             sampler,
-            new ContrastiveObjective(config.temperature(), config.hardNegativeWeight()),
-            new MemoryPlanner(model.memory(), budget),
-            settings.maxTokensPerChunk(),
+            config.objective(),
+            new MemoryPlanner(model.memory(), budget, config.lossOptions()),
+            settings,
             this::onPlan);
     this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm());
     this.hostNorm = Tensor.host(Kernels.accumulator(model.dtype()), 1);
@@ -110,6 +109,7 @@ public final class Trainer implements AutoCloseable {
    */
   public TrainSummary run(List<TrainListener> told) {
     listeners = List.copyOf(told);
+    listeners.forEach(listener -> listener.onStart(config));
     long stepsPerEpoch = config.stepsPerEpoch(sampler.batches());
     for (long step = 1; step <= totalSteps(); step++) {
       long epoch = (step - 1) / stepsPerEpoch;
@@ -195,6 +195,11 @@ public final class Trainer implements AutoCloseable {
 
   private void requireFinite(long step, String what, double value) {
     if (!Double.isFinite(value)) {
+      if (step == 1) {
+        throw new InputException(
+            "the %s is %s at step 1, before anything was learnt: the weights of the model are too large to compute with; choose another --model."
+                .formatted(what, value));
+      }
       String kept = bestStep > 0 ? " (the weights of step " + bestStep + " are kept)" : "";
       throw new InputException(
           "the %s is %s at step %d: the training diverged%s; lower --learning-rate or add --warmup-steps."

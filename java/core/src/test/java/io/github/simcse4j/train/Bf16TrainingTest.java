@@ -11,6 +11,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.Bfloat16;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Shape;
@@ -72,6 +73,7 @@ class Bf16TrainingTest {
             12,
             0.1f,
             0,
+            ContrastiveOptions.PUBLISHED,
             Pooler.CLS,
             false,
             0.9,

@@ -9,14 +9,17 @@ import io.github.simcse4j.data.BatchSampler;
 import io.github.simcse4j.data.PreparedStore;
 import io.github.simcse4j.data.TokenStore;
 import io.github.simcse4j.kernels.Closeness;
+import io.github.simcse4j.kernels.Contrast;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.UsableKernels;
+import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
@@ -30,6 +33,7 @@ import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -62,20 +66,33 @@ class LargeBatchTest {
   /** One step on a fresh model. */
   private static Outcome step(
       Kernels kernels, DType dtype, Pooler pooler, int columns, int maxTokens, int kept) {
+    ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
+    return step(kernels, dtype, pooler, objective, columns, maxTokens, kept);
+  }
+
+  private static Outcome step(
+      Kernels kernels,
+      DType dtype,
+      Pooler pooler,
+      ContrastiveObjective objective,
+      int columns,
+      int maxTokens,
+      int kept) {
     try (PreparedStore prepared = small.store(columns);
         SentenceModel model = small.model(pooler, kernels, dtype)) {
       TokenStore store = prepared.store();
       BatchSampler sampler = SmallTraining.sampler(store, GROUPS);
-      MemoryBudget budget = budget(model, BatchExtent.of(store, sampler, 0, 1), maxTokens, kept);
+      BatchExtent extent = BatchExtent.of(store, sampler, 0, 1);
+      MemoryBudget budget = budget(model, objective.options(), extent, maxTokens, kept);
       try (AdamW optimizer = new AdamW(model, 0, 1);
           TrainStep step =
               new TrainStep(
                   model,
                   store,
                   sampler,
-                  new ContrastiveObjective(0.05f, 0.3f),
-                  new MemoryPlanner(model.memory(), budget),
-                  maxTokens,
+                  objective,
+                  new MemoryPlanner(model.memory(), budget, objective.options()),
+                  new MemorySettings(maxTokens, 0),
                   plan -> {})) {
         step.reserve(0, 1);
         TrainStep.Result result = step.accumulate(0, 0, KEY, 0.5f, optimizer.gradients());
@@ -86,9 +103,13 @@ class LargeBatchTest {
 
   /** What so many chunks take to be kept, to the byte. */
   private static MemoryBudget budget(
-      SentenceModel model, BatchExtent extent, int maxTokens, int kept) {
+      SentenceModel model,
+      ContrastiveOptions options,
+      BatchExtent extent,
+      int maxTokens,
+      int kept) {
     MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
-    MemoryPlan one = new MemoryPlanner(model.memory(), all).plan(extent, maxTokens, 1);
+    MemoryPlan one = new MemoryPlanner(model.memory(), all, options).plan(extent, maxTokens, 1);
     return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "");
   }
 
@@ -113,11 +134,23 @@ class LargeBatchTest {
 
   private static void assertChunkingChangesNothing(
       Kernels kernels, DType dtype, Pooler pooler, int columns, double tolerance) {
-    Outcome whole = step(kernels, dtype, pooler, columns, 0, 1);
+    ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
+    assertChunkingChangesNothing(kernels, dtype, pooler, objective, columns, tolerance);
+  }
+
+  private static void assertChunkingChangesNothing(
+      Kernels kernels,
+      DType dtype,
+      Pooler pooler,
+      ContrastiveObjective objective,
+      int columns,
+      double tolerance) {
+    Outcome whole = step(kernels, dtype, pooler, objective, columns, 0, 1);
     // Two views are cut alike, so that the number of their chunks is even.
     int several = columns == 1 ? 6 : 7;
-    Outcome seven = step(kernels, dtype, pooler, columns, limit(columns, several), 1);
-    Outcome single = step(kernels, dtype, pooler, columns, SmallTraining.LONGEST, 1);
+    int limit = limit(columns, several);
+    Outcome seven = step(kernels, dtype, pooler, objective, columns, limit, 1);
+    Outcome single = step(kernels, dtype, pooler, objective, columns, SmallTraining.LONGEST, 1);
     assertEquals(1, whole.result.chunks());
     assertEquals(several, seven.result.chunks());
     assertEquals(GROUPS * columns * TrainConfig.views(columns), single.result.chunks());
@@ -143,6 +176,21 @@ class LargeBatchTest {
       for (int columns = 2; columns <= 3; columns++) {
         assertChunkingChangesNothing(kernels, DType.F32, Pooler.CLS, columns, 1e-6);
         assertChunkingChangesNothing(kernels, DType.F32, Pooler.AVG, columns, 1e-6);
+      }
+    }
+  }
+
+  @Test
+  void soDoAllOptionsOfTheLoss() {
+    ContrastiveOptions ntXent = new ContrastiveOptions(true, true, false, Contrast.NO_MARGIN);
+    ContrastiveOptions masked = new ContrastiveOptions(false, false, true, 0.02f);
+    ContrastiveOptions everything = new ContrastiveOptions(true, true, true, 0.01f);
+    try (Kernels kernels = new ReferenceKernels()) {
+      for (ContrastiveOptions options : List.of(ntXent, masked, everything)) {
+        ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f, options);
+        for (int columns = 1; columns <= 3; columns++) {
+          assertChunkingChangesNothing(kernels, DType.F32, Pooler.AVG, objective, columns, 1e-6);
+        }
       }
     }
   }

@@ -15,6 +15,7 @@ import io.github.simcse4j.model.ModelFolderWriter;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.model.SentenceModels;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import java.io.IOException;
@@ -101,7 +102,25 @@ record SmallTraining(Path folder) {
   /** A few steps on {@link #text}. */
   static TrainConfig config(int batchSize, int steps, Pooler pooler) {
     return new TrainConfig(
-        batchSize, 1, 1, steps, 1e-3, 0, 0.01, 1, 16, 0.05f, 0.5f, pooler, false, 0.9, 0, true,
-        true, true, 9);
+        batchSize,
+        1,
+        1,
+        steps,
+        1e-3,
+        0,
+        0.01,
+        1,
+        16,
+        0.05f,
+        0.5f,
+        ContrastiveOptions.PUBLISHED,
+        pooler,
+        false,
+        0.9,
+        0,
+        true,
+        true,
+        true,
+        9);
   }
 }

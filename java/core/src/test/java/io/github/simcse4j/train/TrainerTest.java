@@ -11,6 +11,7 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.vector.VectorKernels;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -51,6 +52,7 @@ class TrainerTest {
         16,
         0.05f,
         0,
+        ContrastiveOptions.PUBLISHED,
         Pooler.CLS,
         true,
         0.9,
@@ -166,6 +168,7 @@ class TrainerTest {
                         65,
                         0.05f,
                         0,
+                        ContrastiveOptions.PUBLISHED,
                         Pooler.AVG,
                         false,
                         0.9,
@@ -196,6 +199,7 @@ class TrainerTest {
                         16,
                         0.05f,
                         0,
+                        ContrastiveOptions.PUBLISHED,
                         Pooler.AVG,
                         false,
                         0.9,
@@ -231,6 +235,7 @@ class TrainerTest {
                     16,
                     0f,
                     0,
+                    ContrastiveOptions.PUBLISHED,
                     Pooler.AVG,
                     false,
                     0.9,
