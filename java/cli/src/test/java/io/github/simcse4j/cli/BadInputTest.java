@@ -3,6 +3,7 @@ package io.github.simcse4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -116,6 +117,13 @@ final class BadInputTest {
     assertEquals(2, run.code(), run.err());
     assertEquals(2, run.err().lines().count(), run.err());
     assertFalse(Files.exists(folder.resolve("v.npy")));
+    CommandRun training = trains(folder.resolve("out"));
+    assertEquals(2, training.code(), training.err());
+    String fault = training.err().lines().toList().getLast();
+    assertTrue(fault.startsWith("simcse: the length of the embeddings is "), fault);
+    assertTrue(fault.contains(" at step 1, "), fault);
+    assertTrue(fault.endsWith("; choose another --model."), fault);
+    assertFalse(Files.exists(folder.resolve("out")));
   }
 
   @Test
@@ -227,6 +235,12 @@ final class BadInputTest {
     refuses(() -> run("train", fixed, "--max-length", 65), "--max-length is 65", "64 positions");
     refuses(() -> run("train", fixed, "--max-length", 2), "--max-length");
     refuses(() -> run("train", fixed, "--batch-size", 1), "--batch-size must be 2 to");
+    // Known only once the text is tokenised, which is kept for the next attempt.
+    run("train", fixed, "--batch-size", 13)
+        .refused("text.txt", "--batch-size 13 is larger than the 12 sentences");
+    run("train", fixed, "--batch-size", 4, "--max-tokens-per-chunk", 5)
+        .refused("--max-tokens-per-chunk 5 is smaller than the longest", "--max-length");
+    assertFalse(Files.exists(folder.resolve("out")));
     refuses(() -> run("train", fixed, "--batch-size", 2_000_000_000), "--batch-size must be 2 to");
   }
 
@@ -235,6 +249,17 @@ final class BadInputTest {
     for (String temperature : new String[] {"0", "-0.05", "NaN", "Infinity"}) {
       refusesOption("--temperature", temperature, "--temperature must be a number above 0");
     }
+    for (String margin : new String[] {"-2", "NaN", "-Infinity"}) {
+      String[] words = {"--false-negative-margin must be a number above -2", margin};
+      refusesOption("--false-negative-margin", margin, words);
+      refuses(
+          () ->
+              Sandbox.run(
+                  "plan", "--model", model, "--batch-size", 8, "--false-negative-margin=" + margin),
+          words);
+    }
+    refusesOption("--false-negative-margin", "wide", "--false-negative-margin", "wide");
+    refusesOption("--max-kept-chunks", "0", "--max-kept-chunks must be at least 1");
     for (String tokens : new String[] {"0", "-1", "many", "1e9", "99999999999"}) {
       refusesOption("--max-tokens-per-chunk", tokens, "must be auto or a number above 0", tokens);
     }

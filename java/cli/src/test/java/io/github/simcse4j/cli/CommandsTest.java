@@ -63,8 +63,11 @@ final class CommandsTest {
 
     List<Map<String, Object>> lines = jsonLines(metrics);
     assertEquals(
-        List.of("step", "evaluation", "step", "evaluation", "summary"),
+        List.of("settings", "step", "evaluation", "step", "evaluation", "summary"),
         lines.stream().map(line -> line.get("event")).toList());
+    assertEquals(4.0, lines.getFirst().get("batchSize"));
+    assertEquals("false", lines.getFirst().get("bothDirections"));
+    assertEquals("null", lines.getFirst().get("falseNegativeMargin"));
     Set<String> step =
         Set.of(
             "event",
@@ -76,16 +79,51 @@ final class CommandsTest {
             "tokensPerSecond",
             "chunks",
             "tokensPerChunk");
-    assertEquals(step, lines.get(0).keySet());
-    assertEquals(step, lines.get(2).keySet());
-    assertEquals(2.0, lines.get(2).get("step"));
-    assertEquals(Set.of("event", "step", "spearman", "best", "seconds"), lines.get(1).keySet());
+    assertEquals(step, lines.get(1).keySet());
+    assertEquals(step, lines.get(3).keySet());
+    assertEquals(2.0, lines.get(3).get("step"));
+    assertEquals(Set.of("event", "step", "spearman", "best", "seconds"), lines.get(2).keySet());
     Map<String, Object> summary = lines.getLast();
     assertEquals(8.0, summary.get("sentences"));
     double seconds = (Double) summary.get("seconds");
     assertEquals(8 / seconds, (Double) summary.get("sentencesPerSecond"), 1e-6 / seconds);
 
     Sandbox.run("eval", "--model", out, "--tasks", sandbox.pairs()).succeeded();
+  }
+
+  @Test
+  void theLossIsAsTheOptionsSay() throws IOException {
+    List<String> s = sandbox.sentences();
+    Path text = write("repeated.txt", String.join("\n", s.get(0), s.get(1), s.get(0), s.get(0)));
+    CommandRun published = train(text);
+    assertTrue(published.err().contains("\nloss: temperature 0.05\n"), published.err());
+    CommandRun masked = train(text, "--mask-duplicates");
+    assertTrue(lastLoss(masked) < lastLoss(published), masked.out() + published.out());
+    Path metrics = folder.resolve("metrics.jsonl");
+    Object[] options = {
+      "--symmetric",
+      "--same-side-negatives",
+      "--mask-duplicates",
+      "--false-negative-margin",
+      0.1,
+      "--metrics",
+      metrics
+    };
+    CommandRun all = train(text, options);
+    String line =
+        "loss: temperature 0.05, both directions, same-side negatives, duplicates masked,"
+            + " false-negative margin 0.1";
+    assertTrue(all.err().contains("\n" + line + "\n"), all.err());
+    Map<String, Object> settings = jsonLines(metrics).getFirst();
+    assertEquals("settings", settings.get("event"));
+    assertEquals("true", settings.get("bothDirections"));
+    assertEquals("true", settings.get("sameSideNegatives"));
+    assertEquals("true", settings.get("maskDuplicates"));
+    assertEquals(0.1, (Double) settings.get("falseNegativeMargin"), 1e-6);
+  }
+
+  private static double lastLoss(CommandRun run) {
+    return Double.parseDouble(run.out().replaceAll("(?s).*last loss ([0-9.]+).*", "$1"));
   }
 
   @Test

@@ -56,6 +56,32 @@ final class LargeBatchTest {
   }
 
   @Test
+  void aPlanCountsTheOptionsOfTheLossAndKeepsWhatItIsTold() {
+    int batch = 1 << 20;
+    List<String> published = plan("--batch-size", batch, "--memory", 6, "--mean-length", 8);
+    List<String> options =
+        plan(
+            "--batch-size",
+            batch,
+            "--memory",
+            6,
+            "--mean-length",
+            8,
+            "--both-directions",
+            "--mask-duplicates",
+            "--max-kept-chunks",
+            2);
+    // 8 bytes for each id of 2 N sentences, 4 for each log-sum-exp of N keys.
+    assertEquals(batch * 20 / 1e9, gigabytes(options.get(2)) - gigabytes(published.get(2)), 0.01);
+    assertTrue(options.get(3).endsWith(" chunks, 2 kept"), options.get(3));
+    assertFalse(published.get(3).endsWith(" chunks, 2 kept"), published.get(3));
+  }
+
+  private static double gigabytes(String line) {
+    return Double.parseDouble(line.replaceAll(".* ([0-9.]+) GB .*", "$1"));
+  }
+
+  @Test
   void aPlanForAFileCountsItsTokens() throws IOException {
     List<String> plan = plan("--batch-size", BATCH, "--train", sandbox.text());
     String tokens = plan.get(3).replaceAll(".* all ([0-9,]+) tokens .*", "$1");
@@ -77,9 +103,15 @@ final class LargeBatchTest {
     assertTrue(cut.err().contains("\nactivations "), cut.err());
     assertTrue(cut.err().contains(" chunks of 30 tokens"), cut.err());
     assertEquals(loss(whole), loss(cut), 1e-4);
+    CommandRun replayed = train("replayed", "--max-tokens-per-chunk", 30, "--max-kept-chunks", 1);
+    assertTrue(replayed.err().contains(" chunks, 1 kept\n"), replayed.err());
+    assertEquals(
+        -1,
+        Files.mismatch(
+            out.resolve("model.safetensors"), folder.resolve("replayed/model.safetensors")));
     List<String> lines = Files.readAllLines(metrics);
-    assertTrue(lines.getFirst().contains("\"tokensPerChunk\":30"), lines.getFirst());
-    assertFalse(lines.getFirst().contains("\"chunks\":1,"), lines.getFirst());
+    assertTrue(lines.get(1).contains("\"tokensPerChunk\":30"), lines.get(1));
+    assertFalse(lines.get(1).contains("\"chunks\":1,"), lines.get(1));
     assertTrue(Files.exists(out.resolve("model.safetensors")));
     Object[] few = {"--max-tokens-per-chunk", 5};
     Sandbox.train(sandbox.model(), sandbox.text(), folder.resolve("none"), few)

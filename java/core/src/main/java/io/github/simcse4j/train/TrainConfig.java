@@ -129,6 +129,31 @@ public record TrainConfig(
         other);
   }
 
+  /** The same settings with another loss. */
+  public TrainConfig withLossOptions(ContrastiveOptions other) {
+    return new TrainConfig(
+        batchSize,
+        gradientAccumulation,
+        epochs,
+        maxSteps,
+        learningRate,
+        warmupSteps,
+        weightDecay,
+        maxGradNorm,
+        maxLength,
+        temperature,
+        hardNegativeWeight,
+        other,
+        pooler,
+        mlpOnlyTrain,
+        keepProb,
+        evalSteps,
+        shuffle,
+        dropLast,
+        lengthAware,
+        seed);
+  }
+
   /** What the embeddings are trained for. */
   public ContrastiveObjective objective() {
     return new ContrastiveObjective(temperature, hardNegativeWeight, lossOptions);
