@@ -9,38 +9,17 @@ rate is the median over the steps after a warm-up. Encoding is whole sentences w
 best of the repetitions, warm. Peak memory is the largest resident set of the process.
 """
 import argparse
-import datetime
 import json
-import os
 import pathlib
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).parent
+from side_by_side import HERE, head, kernels, run, warm
+
 SHAPES = {"bert-base": (768, 12, 12), "minilm-l6": (384, 6, 12), "bert-mini": (256, 4, 4), "bert-tiny": (128, 2, 2)}
 STEPS = {"bert-base": (6, 8), "minilm-l6": (12, 20), "bert-mini": (30, 60), "bert-tiny": (60, 200)}
 COUNT = {"bert-base": 400, "minilm-l6": 3000, "bert-mini": 8000, "bert-tiny": 20000}
 BATCH, MAX_LENGTH, REPETITIONS = 64, 32, 3
-
-
-def run(command):
-    """Standard output, standard error and peak memory in GB of a command."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=err)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0), err.seek(0)
-        if child.returncode:
-            sys.exit(f"{command}: exit {child.returncode}\n{err.read().decode()[-2000:]}")
-        return out.read().decode(), err.read().decode(), usage.ru_maxrss / 1e6
-
-
-def warm(seconds):
-    """The steps after the warm-up: a third of the run, at least two steps."""
-    return seconds[max(2, len(seconds) // 3):]
 
 
 def peer_train(a, name, folder):
@@ -56,7 +35,7 @@ def our_train(a, name, folder):
                           "--pooler", "cls_before_pooler", "--precision", a.precision, *a.ours])
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     rates = [line["sentencesPerSecond"] for line in lines if line["event"] == "step"]
-    a.line = next(line for line in err.splitlines() if line.startswith("kernels:"))
+    a.line = kernels(err)
     return statistics.median(warm(rates)), memory
 
 
@@ -69,25 +48,8 @@ def peer_encode(a, name, folder):
 def our_encode(a, name, folder):
     out, err, memory = run([a.simcse, "bench", "encode", "--model", folder, "--input", a.sentences, "--count", COUNT[name],
                             "--repetitions", REPETITIONS + 2, "--pooler", "avg", "--precision", a.precision, *a.ours])
-    a.line = next(line for line in err.splitlines() if line.startswith("kernels:"))
+    a.line = kernels(err)
     return max(float(line.split(": ")[1].split()[0]) for line in out.splitlines()), memory
-
-
-def cpu():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor()
-
-
-def flags():
-    words = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
-    return " ".join(f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in words)
-
-
-def commit():
-    out = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return out.stdout.strip() or "unknown"
 
 
 def main():
@@ -121,13 +83,10 @@ def main():
             table.append(f"| {what} {a.precision} | {name} | {theirs:,.1f}/s | {mine:,.1f}/s | {ratio:.2f}x "
                          f"| {memory[1]:.2f} | {memory[1] / memory[0]:.2f} of {memory[0]:.2f} |")
             print(table[-1], flush=True)
-    head = [f"# simcse4j beside sentence-transformers, {a.precision}", "",
-            f"* date: {datetime.date.today()}, commit {commit()}",
-            f"* machine: {cpu()}, {os.cpu_count()} cores, {flags()}",
-            f"* ours: {a.line}",
-            f"* batch {BATCH}, length {MAX_LENGTH}, median over {a.rounds} rounds in turns; see bench/compare.py", ""]
+    settings = f"batch {BATCH}, length {MAX_LENGTH}, median over {a.rounds} rounds in turns; see bench/compare.py"
+    top = head(f"simcse4j beside sentence-transformers, {a.precision}", a.line, settings)
     if a.out:
-        a.out.write_text("\n".join(head + table) + "\n", encoding="utf-8")
+        a.out.write_text("\n".join(top + table) + "\n", encoding="utf-8")
 
 
 main()

@@ -8,7 +8,7 @@ import java.util.Locale;
  *
  * @param weights bytes of the parameters
  * @param optimiser bytes of the gradients and moments
- * @param embeddings bytes of the embeddings, their gradient and the statistics of the loss
+ * @param embeddings bytes of the embeddings, their gradient, and the statistics and ids of the loss
  * @param activations bytes of the chunks that are kept; one at least, in which the others are run
  * @param embeddingRows E
  * @param dimension H
