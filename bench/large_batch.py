@@ -114,7 +114,8 @@ def replay(a, precision):
             rows[way].append(ours(a, precision, a.batch_size, a.steps, *options))
     for way, own in rows.items():
         price = statistics.median(first[0] / row[0] for first, row in zip(rows["unchunked"], own))
-        add(table, f"| {way} | {middle(own, 0):,.1f} | {price:.2f} | {own[0][2]} | {own[0][3]} | {middle(own, 1):.2f} |")
+        add(table, f"| {way} | {middle(own, 0):,.1f} | {price:.2f} | {own[0][2]} | {own[0][3]} "
+                   f"| {middle(own, 1):.2f} |")
     add(table, "\nOf chunks of which nothing is kept, the last alone is not run again.\n")
     return table
 
@@ -166,8 +167,8 @@ def main():
         p.error("--steps must be at least 3: two warm up")
     a.work.mkdir(parents=True, exist_ok=True)
     tables = [parts[part](a, precision) for part in what for precision in a.precisions.split(",")]
-    settings = (f"model {a.model.resolve().name}, length {MAX_LENGTH}, {a.steps} steps, median over {a.rounds} rounds in "
-                "turns; see bench/large_batch.py")
+    settings = (f"model {a.model.resolve().name}, length {MAX_LENGTH}, {a.steps} steps, median over {a.rounds} rounds "
+                "in turns; see bench/large_batch.py")
     if a.out:
         lines = head("Large batches", a.line, settings) + [line for table in tables for line in table]
         a.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the scripts that time simcse4j beside its peers share: running commands, and what a record says of the machine."""
+"""What the scripts that time simcse4j beside its peers share: running commands, and the head of a record."""
 import datetime
 import os
 import pathlib

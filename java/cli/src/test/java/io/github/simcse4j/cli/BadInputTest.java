@@ -122,7 +122,7 @@ final class BadInputTest {
     String fault = training.err().lines().toList().getLast();
     assertTrue(fault.startsWith("simcse: the length of the embeddings is "), fault);
     assertTrue(fault.contains(" at step 1, "), fault);
-    assertTrue(fault.endsWith("; choose another --model."), fault);
+    assertTrue(fault.endsWith("; choose another --model or raise --temperature."), fault);
     assertFalse(Files.exists(folder.resolve("out")));
   }
 

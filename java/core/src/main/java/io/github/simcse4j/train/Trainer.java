@@ -197,7 +197,7 @@ public final class Trainer implements AutoCloseable {
     if (!Double.isFinite(value)) {
       if (step == 1) {
         throw new InputException(
-            "the %s is %s at step 1, before anything was learnt: the weights of the model are too large to compute with; choose another --model."
+            "the %s is %s at step 1, before anything was learnt: the weights of the model or 1 / --temperature are too large to compute with; choose another --model or raise --temperature."
                 .formatted(what, value));
       }
       String kept = bestStep > 0 ? " (the weights of step " + bestStep + " are kept)" : "";
