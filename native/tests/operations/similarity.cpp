@@ -64,7 +64,7 @@ ContrastInputs inputs_of(Case &c, Type type, const Shape &s) {
   if (s.options & kIds) give_ids(c, &in);
   if (s.options & kMargin) {
     in.contrast.has_margin = 1;
-    in.contrast.false_negative_margin = clear_margin(in, 0.05f);
+    in.contrast.false_negative_margin = clear_margin(in, s.options & kIds ? 0.05f : -0.1f);
   }
   return in;
 }
