@@ -115,14 +115,13 @@ static void divide_panel(Backward<T> *b, Parts &parts) {
 // The largest panel that takes no more than a sixteenth of the vectors and their gradients, and 512 at least, for the
 // sake of the products.
 template <typename T>
-static int panel_size(Backward<T> *b) {
+static void choose_panel(Backward<T> *b) {
   const int64_t vectors = 2 * (b->queries.count + b->keys.count) * b->a.hidden * (int64_t)sizeof(T);
   for (b->panel = 2048; b->panel > 512; b->panel /= 2) {
     Parts parts{nullptr};
     divide_panel(b, parts);
     if (parts.used <= vectors / 16) break;
   }
-  return b->panel;
 }
 
 template <typename T>
@@ -383,7 +382,7 @@ static void key_gradients(const Backward<T> &b, const BackwardBlock<T> &across) 
 template <typename T>
 static void backward(Context &context, const simcse_similarity_softmax_backward &a) {
   Backward<T> b(context, a);
-  b.panel = panel_size(&b);
+  choose_panel(&b);
   take_memory(&b);
   find_partners(a, b.terms);
   find_limits(context, a, b.queries, b.keys, b.terms, b.threads, b.thread_bytes);
