@@ -1,5 +1,8 @@
 #include "context.hpp"
 
+#include <cinttypes>
+
+#include "../src/failure.hpp"
 #include "packed_weights.hpp"
 
 namespace simcse::cpu {
@@ -31,6 +34,10 @@ char *Context::per_thread(std::size_t bytes) {
   std::size_t total;
   if (stride < bytes || __builtin_mul_overflow(stride, (std::size_t)threads(), &total)) throw OutOfMemory(bytes);
   return at_least(threads_, total);
+}
+
+void Context::refuse_row(const char *operation, const char *array, int64_t row) {
+  fail(SIMCSE_INVALID_ARGUMENT, "%s: %s[%" PRId64 "] holds NaN or infinity", operation, array, row);
 }
 
 PackedWeights &Context::packed_weights() { return *packed_; }

@@ -38,6 +38,10 @@ class Context {
 
   PackedWeights &packed_weights();
 
+  // Throws the Failure of an operation that was given NaN or infinity in row `row` of an array. For the calling thread,
+  // before anything was written.
+  [[noreturn]] static void refuse_row(const char *operation, const char *array, int64_t row);
+
  private:
   Pool pool_;
   Pages shared_;

@@ -16,7 +16,8 @@ constexpr std::size_t kCacheLine = 64;
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-// Huge pages save address translations: only where the block starts and ends on their bounds.
+// Huge pages save address translations. What is left at the end of the block is less than one of them, and is on small
+// pages, which take no more memory than is asked for.
 char *map(std::size_t bytes) {
   std::size_t mapped = round_up(bytes, kHugePage) + kHugePage;
   void *start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -25,7 +26,7 @@ char *map(std::size_t bytes) {
   std::size_t before = (std::size_t)(memory - (char *)start);
   if (before > 0) munmap(start, before);
   munmap(memory + round_up(bytes, kHugePage), kHugePage - before);
-  madvise(memory, round_up(bytes, kHugePage), MADV_HUGEPAGE);
+  madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
   return memory;
 }
 

@@ -1,5 +1,4 @@
-// What both directions of the contrastive loss share: lengths of vectors, and tiles of logits made from tiles of
-// products.
+// What both passes of the contrastive loss share: lengths of vectors, and tiles of products of them.
 //
 // Products are taken of the vectors as they are, not of unit vectors: a cosine is the product times both inverse
 // lengths, in f32. So bf16 vectors are not rounded a second time, and no copy of them is made. Only vectors whose
@@ -13,12 +12,12 @@
 
 namespace simcse::cpu::SIMCSE_TIER {
 
-// Keys of a tile of logits.
-constexpr int kTileKeys = 512;
+// Columns of a tile of logits.
+constexpr int kTileColumns = 256;
 
-// Queries of a tile: many for the products' sake, fewer where there would not be enough tiles for the threads. Of N
-// alone, so that the number of threads changes nothing.
-SIMCSE_INLINE int tile_queries(int64_t n) { return n <= 256 ? 32 : n <= 2048 ? 64 : 128; }
+// Rows of a tile: many for the products' sake, fewer where there would not be enough tiles for the threads. Of N alone,
+// so that the number of threads changes nothing.
+SIMCSE_INLINE int tile_rows(int64_t n) { return n <= 256 ? 32 : n <= 2048 ? 64 : 128; }
 
 SIMCSE_INLINE int64_t blocks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
 SIMCSE_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -42,11 +41,11 @@ static Vectors<T> keys_of(const Arguments &a) {
   return {(const T *)a.keys, a.key_norm, a.keys_count, a.hidden};
 }
 
-// products (rows, columns) = queries keys^T
+// to (rows, columns) = left right^T
 template <typename T>
-static void products(const T *queries, int64_t rows, const T *keys, int64_t columns, int hidden, float *to,
+static void products(const T *left, int64_t rows, const T *right, int64_t columns, int hidden, float *to,
                      char *scratch) {
-  gemm_core({sizeof(T) == 2, false, true, false, rows, columns, hidden, queries, hidden, keys, hidden, to, kTileKeys},
+  gemm_core({sizeof(T) == 2, false, true, false, rows, columns, hidden, left, hidden, right, hidden, to, kTileColumns},
             scratch);
 }
 
@@ -138,51 +137,6 @@ static const T *usable_rows(const Vectors<T> &v, int64_t start, int64_t count, T
 template <typename T>
 static void inverse_lengths(const Vectors<T> &v, int64_t start, int64_t count, float factor, float *inverse) {
   for (int64_t i = 0; i < count; i++) inverse[i] = scale_of(v.norms[start + i]).inverse * factor;
-}
-
-// A row of a tile: products of query i with the keys j0 .. j0 + columns - 1.
-struct LogitRow {
-  float *at;
-  int64_t i;
-  int64_t j0;
-  int columns;
-};
-
-// Products become logits. What else changes single logits (masks, margins, weights) belongs here: the forward and the
-// backward pass both take their logits from this function.
-static void logits(const simcse_contrast &contrast, const LogitRow &row, float query_inverse,
-                   const float *key_inverse) {
-  F query = splat(query_inverse);
-  for (int j = 0; j < row.columns; j += kLanes) {
-    store(row.at + j, load(row.at + j) * (query * load(key_inverse + j)));
-  }
-  int64_t own = contrast.own_negative_offset + row.i - row.j0;
-  if (contrast.own_negative_bias != 0.0f && own >= 0 && own < row.columns) {
-    row.at[own] += contrast.own_negative_bias;
-  }
-}
-
-// log of the sum of exp(logit) in parts: the largest logit so far, and the sum of exp(logit - largest).
-struct RunningSum {
-  float best;
-  float total;
-};
-
-static void add_to(RunningSum *running, const LogitRow &row) {
-  const int whole = row.columns / kLanes * kLanes;
-  const M rest = first(row.columns - whole);
-  F most = splat(running->best);
-  for (int j = 0; j < whole; j += kLanes) most = max(load(row.at + j), most);
-  if (whole < row.columns) most = max(select(rest, load(row.at + whole), most), most);
-  float best = largest(most);
-  F sums[2] = {zero(), zero()};
-  for (int j = 0; j < whole; j += kLanes) {
-    F weight = exp(load(row.at + j) - splat(best));
-    sums[j / kLanes % 2] = sums[j / kLanes % 2] + weight;
-  }
-  if (whole < row.columns) sums[0] = sums[0] + select(rest, exp(load(row.at + whole) - splat(best)), zero());
-  float before = running->total == 0.0f ? 0.0f : running->total * __builtin_expf(running->best - best);
-  *running = {best, before + sum(sums[0] + sums[1])};
 }
 
 }  // namespace simcse::cpu::SIMCSE_TIER

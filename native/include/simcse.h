@@ -359,7 +359,8 @@ typedef struct simcse_pooling_backward {
  * which one has the id of the other or of the other's partner. The partner of a query is its positive, that of a key the
  * first query whose target it is. A pair is also left out of the sum of an anchor where its cosine is above that of the
  * anchor and its partner by more than the margin. What is left out counts as constant in gradients.
- * The N x M numbers are never stored. A vector of length 0 has similarity 0 to everything.
+ * The N x M numbers are never stored. A vector of length 0 has similarity 0 to everything. On "cpu" the forward
+ * pass refuses vectors that hold NaN or infinity.
  */
 typedef struct simcse_contrast {
   float temperature;           /* above 0 */

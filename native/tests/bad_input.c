@@ -22,7 +22,7 @@ static struct {
   float part[24][kRows * kHidden * 3 + kVocabulary * kHidden];
   int32_t ids[kTokens + 1], cu_seqlens[kSentences + 1], samples[kSentences], targets[4];
   int32_t argmax[kSentences * kViews * kHidden];
-  int64_t starts[kSentences];
+  int64_t starts[kSentences], query_ids[2], key_ids[4];
 } arena;
 
 static simcse_batch batch;
@@ -41,6 +41,9 @@ static void fill_arena(void) {
   memcpy(arena.targets, targets, sizeof targets);
   arena.starts[0] = 3;
   arena.starts[1] = 0;
+  for (int i = 0; i < 4; i++) arena.key_ids[i] = i;
+  arena.query_ids[0] = 10;
+  arena.query_ids[1] = 3;
   batch = (simcse_batch){sizeof batch, arena.ids, kTokens + 1, arena.starts, arena.cu_seqlens, arena.samples,
                          kSentences, kTokens, 3, kViews, 0, 0};
 }
@@ -48,6 +51,7 @@ static void fill_arena(void) {
 #define P(i) (arena.part[i])
 #define NORM {P(20), P(21), 1e-12f, 0}
 #define DROPOUT {1, 2, 3, 0.9f}
+#define ALL_OPTIONS {0.05f, 0.5f, 2, 1, 1, 1, 0.25f, arena.query_ids, arena.key_ids}
 
 static simcse_embedding_forward embedding_forward;
 static simcse_embedding_backward embedding_backward;
@@ -104,11 +108,11 @@ static void fill_the_rest(void) {
   tanh_backward = (simcse_tanh_backward){sizeof tanh_backward, SIMCSE_F32, 0, 21, P(0), P(1)};
   column_sum = (simcse_column_sum){sizeof column_sum, SIMCSE_F32, 0, 5, 7, P(0), P(1)};
   similarity_softmax_forward = (simcse_similarity_softmax_forward){
-      sizeof similarity_softmax_forward, SIMCSE_F32, kHidden, 2, 4, P(0), P(1), arena.targets, {0.05f, 0.5f, 2}, P(2),
-      P(3), P(4), P(5)};
+      sizeof similarity_softmax_forward, SIMCSE_F32, kHidden, 2, 4, P(0), P(1), arena.targets, ALL_OPTIONS, P(2), P(3),
+      P(4), P(5), P(6)};
   similarity_softmax_backward = (simcse_similarity_softmax_backward){
-      sizeof similarity_softmax_backward, SIMCSE_F32, kHidden, 2, 4, P(0), P(1), arena.targets, {0.05f, 0.5f, 2}, P(3),
-      P(4), P(5), 1, 0, P(6), P(7)};
+      sizeof similarity_softmax_backward, SIMCSE_F32, kHidden, 2, 4, P(0), P(1), arena.targets, ALL_OPTIONS, P(3), P(4),
+      P(5), P(6), 1, 0, P(7), P(8)};
   gradient_norm = (simcse_gradient_norm){sizeof gradient_norm, 21, P(0), P(1)};
   adamw = (simcse_adamw){sizeof adamw, 21, 1, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1, P(0), P(1), P(2), P(3), P(4),
                          (uint16_t *)P(5)};
@@ -200,6 +204,20 @@ static void combined(void) {
   refused(kBackward, &similarity_softmax_backward, "targets[1] is 4, not in 0 .. 3");
   arena.targets[1] = -1;
   refused(kForward, &similarity_softmax_forward, "targets[1] is -1");
+  arena.targets[1] = 0;
+  refused(kForward, &similarity_softmax_forward, "targets[1] is 0 again, which both directions do not allow");
+  refused(kBackward, &similarity_softmax_backward, "targets[1] is 0 again, which both directions do not allow");
+  simcse_similarity_softmax_forward few_keys = similarity_softmax_forward;
+  few_keys.contrast.own_negative_bias = 0;
+  few_keys.queries_count = 4;
+  few_keys.keys_count = 3;
+  refused(kForward, &few_keys, "queries_count is 4, above keys_count, which is 3");
+  fill_arena();
+  P(0)[2 * kHidden - 1] = NAN;
+  refused(kForward, &similarity_softmax_forward, "queries[1] holds NaN or infinity");
+  fill_arena();
+  P(1)[3 * kHidden] = -INFINITY;
+  refused(kForward, &similarity_softmax_forward, "keys[3] holds NaN or infinity");
   arena.argmax[5] = kRows;
   refused(kPooling, &pooling_backward, "argmax[5] is 10, not a row of d_x, 0 .. 9");
   fill_arena();

@@ -65,8 +65,16 @@ struct Fault {
       F32(name, contrast.temperature, 0, "contrast.temperature is 0, not above 0"),                                \
       F32(name, contrast.temperature, -1, "contrast.temperature is -1"),                                           \
       F32(name, contrast.temperature, NAN, "contrast.temperature is"),                                             \
-      F32(name, contrast.temperature, INFINITY, "contrast.temperature is inf"), ARRAY(name, queries),              \
-      ARRAY(name, keys), ARRAY(name, targets), ARRAY(name, lse), ARRAY(name, query_norm), ARRAY(name, key_norm)
+      F32(name, contrast.temperature, INFINITY, "contrast.temperature is inf"),                                    \
+      I32(name, contrast.both_directions, 2, "contrast.both_directions is 2"),                                     \
+      I32(name, contrast.both_directions, 0, "key_lse must be null unless contrast.both_directions is 1"),         \
+      I32(name, contrast.same_side_negatives, -1, "contrast.same_side_negatives is -1"),                           \
+      I32(name, contrast.has_margin, 2, "contrast.has_margin is 2"),                                               \
+      I32(name, contrast.has_margin, 0, "contrast.false_negative_margin is 0.25, but has_margin is 0"),            \
+      F32(name, contrast.false_negative_margin, NAN, "contrast.false_negative_margin is"),                         \
+      F32(name, contrast.false_negative_margin, -2, "contrast.false_negative_margin is -2, not above -2"),         \
+      ARRAY(name, contrast.query_ids), ARRAY(name, contrast.key_ids), ARRAY(name, queries), ARRAY(name, keys),     \
+      ARRAY(name, targets), ARRAY(name, lse), ARRAY(name, query_norm), ARRAY(name, key_norm), ARRAY(name, key_lse)
 
 static const struct Fault embedding_forward_faults[] = {TABLES(embedding_forward), ARRAY(embedding_forward, out)};
 static const struct Fault embedding_backward_faults[] = {

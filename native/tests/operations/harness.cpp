@@ -25,6 +25,7 @@ struct Error {
 Error error_of(const Numbers &out, const Numbers &want, double scale) {
   double difference = 0, size = scale, squares = 0, difference_squares = 0;
   for (std::size_t i = 0; i < want.size(); i++) {
+    if (std::isinf(want[i]) && out[i] == want[i]) continue;
     double apart = std::fabs(out[i] - want[i]);
     if (!std::isfinite(apart)) return {INFINITY, INFINITY};
     difference = std::fmax(difference, apart);
@@ -41,6 +42,7 @@ std::size_t worst_of(const Numbers &out, const Numbers &want) {
   std::size_t worst = 0;
   double most = -1;
   for (std::size_t i = 0; i < want.size(); i++) {
+    if (std::isinf(want[i]) && out[i] == want[i]) continue;
     double apart = std::fabs(out[i] - want[i]);
     if (!std::isfinite(apart)) return i;
     if (apart > most) {
