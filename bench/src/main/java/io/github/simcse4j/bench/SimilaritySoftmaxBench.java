@@ -34,6 +34,30 @@ public class SimilaritySoftmaxBench {
   @Param({"64", "512"})
   int queries;
 
+  @Param("IN_BATCH")
+  Options options;
+
+  /** Options that are used together. */
+  public enum Options {
+    IN_BATCH,
+    CLIP,
+    NT_XENT;
+
+    Contrast contrast() {
+      Contrast plain = Contrast.inBatch(0.05f);
+      return switch (this) {
+        case IN_BATCH -> plain;
+        case CLIP -> plain.withBothDirections();
+        case NT_XENT -> plain.withBothDirections().withSameSideNegatives();
+      };
+    }
+
+    /** Pairs that are compared for each one of a query with a key. */
+    double pairs() {
+      return this == NT_XENT ? 2 : 1;
+    }
+  }
+
   private double flops;
   private Tensor query;
   private Tensor key;
@@ -42,11 +66,12 @@ public class SimilaritySoftmaxBench {
   private ContrastStatistics statistics;
   private Tensor dQuery;
   private Tensor dKey;
-  private final Contrast contrast = Contrast.inBatch(0.05f);
+  private Contrast contrast;
 
   @Setup(Level.Trial)
   public void fill(KernelsState state) {
-    flops = 2.0 * queries * queries * hidden;
+    contrast = options.contrast();
+    flops = 2.0 * options.pairs() * queries * queries * hidden;
     query = state.activations(queries, hidden);
     key = state.activations(queries, hidden);
     Tensor targets = state.zeros(DType.I32, queries);
@@ -55,7 +80,10 @@ public class SimilaritySoftmaxBench {
     loss = state.parameters(1);
     statistics =
         new ContrastStatistics(
-            state.parameters(queries), state.parameters(queries), state.parameters(queries));
+            state.parameters(queries),
+            state.parameters(queries),
+            state.parameters(queries),
+            contrast.bothDirections() ? state.parameters(queries) : null);
     dQuery = state.activations(queries, hidden);
     dKey = state.activations(queries, hidden);
     state.backend.similaritySoftmaxForward(pairs, contrast, loss, statistics);

@@ -1,13 +1,9 @@
 package io.github.simcse4j.kernels;
 
-import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -15,21 +11,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A wrong argument is refused by operation and name before anything is written. */
 interface ArgumentContract extends KernelsContract {
-
-  /** Runs a call that must fail with a message that has both words. */
-  private void refuse(String operation, String argument, Consumer<KernelsFixture> call) {
-    String label = operation + " with a wrong " + argument;
-    try (KernelsFixture fixture = new KernelsFixture(kernels(), dtype(), seed(label))) {
-      IllegalArgumentException error =
-          assertThrows(IllegalArgumentException.class, () -> call.accept(fixture), label);
-      assertTrue(
-          (error.getMessage().startsWith(operation + ": ")
-                  || !checksContent() && error.getMessage().startsWith("stage: "))
-              && error.getMessage().contains(argument),
-          () -> label + " says: " + error.getMessage());
-      fixture.assertNothingWritten(label);
-    }
-  }
 
   private static PackedBatch batch(KernelsFixture fixture) {
     return Batches.random(fixture, 1, 0, 3, 2);
@@ -238,42 +219,6 @@ interface ArgumentContract extends KernelsContract {
 
   private static void pool(KernelsFixture f, PoolingMode mode, Tensor out) {
     f.kernels().poolingForward(batch(f), mode, f.activations(5, 8), 1, false, out, null);
-  }
-
-  @Test
-  default void similarityRefusesOtherShapes() {
-    String operation = "similarity_softmax_forward";
-    refuse(operation, "keys", f -> similarity(f, f.activations(4, 7), Contrast.inBatch(1), 0));
-    refuse(operation, "keyNorm", f -> similarity(f, f.activations(5, 8), Contrast.inBatch(1), 0));
-    refuse(
-        operation,
-        "hard negatives",
-        f -> similarity(f, f.activations(4, 8), Contrast.inBatch(1).withOwnNegatives(4, 1), 0));
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {-1, 4, Integer.MAX_VALUE})
-  default void similarityRefusesTargetsThatAreNoKeys(int target) {
-    if (!checksContent()) {
-      return;
-    }
-    refuse(
-        "similarity_softmax_forward",
-        "targets[1]",
-        f -> similarity(f, f.activations(4, 8), Contrast.inBatch(1), target));
-  }
-
-  /** Two queries of 8 channels, with statistics for four keys. */
-  private static void similarity(KernelsFixture f, Tensor keys, Contrast contrast, int target) {
-    f.kernels()
-        .similaritySoftmaxForward(
-            new ContrastPairs(f.activations(2, 8), keys, Batches.integers(f, 3, target)),
-            contrast,
-            f.output(f.accumulator(), 1),
-            new ContrastStatistics(
-                f.output(f.accumulator(), 2),
-                f.output(f.accumulator(), 2),
-                f.output(f.accumulator(), 4)));
   }
 
   @ParameterizedTest

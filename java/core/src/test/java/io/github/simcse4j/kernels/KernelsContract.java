@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.kernels.KernelsFixture.Result;
@@ -83,6 +84,21 @@ interface KernelsContract {
       }
     } catch (RuntimeException e) {
       throw new AssertionError(label, e);
+    }
+  }
+
+  /** Runs a call that must fail with a message that has both words. */
+  default void refuse(String operation, String argument, Consumer<KernelsFixture> call) {
+    String label = operation + " with a wrong " + argument;
+    try (KernelsFixture fixture = new KernelsFixture(kernels(), dtype(), seed(label))) {
+      IllegalArgumentException error =
+          assertThrows(IllegalArgumentException.class, () -> call.accept(fixture), label);
+      assertTrue(
+          (error.getMessage().startsWith(operation + ": ")
+                  || !checksContent() && error.getMessage().startsWith("stage: "))
+              && error.getMessage().contains(argument),
+          () -> label + " says: " + error.getMessage());
+      fixture.assertNothingWritten(label);
     }
   }
 

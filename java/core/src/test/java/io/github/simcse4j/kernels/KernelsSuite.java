@@ -19,13 +19,15 @@ public abstract class KernelsSuite
         AttentionContract,
         PoolingContract,
         SimilarityContract,
+        SimilarityOptionsContract,
         OptimiserContract,
         DropoutContract,
         ConvertContract,
         WeightsContract,
         MemoryContract,
         RepeatabilityContract,
-        ArgumentContract {
+        ArgumentContract,
+        SimilarityArgumentContract {
 
   private Kernels kernels;
   private Kernels twin;

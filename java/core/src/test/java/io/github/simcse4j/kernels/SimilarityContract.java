@@ -15,8 +15,6 @@ interface SimilarityContract extends KernelsContract {
 
   String OPERATION = "similarity_softmax";
 
-  float LOSS_SCALE = 4f;
-
   @ParameterizedTest(name = "{0} queries, {1} keys, hidden {2}")
   @CsvSource({
     "1, 1, 1",
@@ -63,7 +61,7 @@ interface SimilarityContract extends KernelsContract {
           double[] queries = fixture.normal(n * hidden);
           double[] noise = fixture.normal(n * hidden);
           double[] keys = new double[n * hidden];
-          int[] targets = permutation(fixture, n);
+          int[] targets = SimilarityCase.columns(fixture, n, n);
           for (int i = 0; i < keys.length; i++) {
             keys[targets[i / hidden] * hidden + i % hidden] = queries[i] + 3 * noise[i];
           }
@@ -128,7 +126,7 @@ interface SimilarityContract extends KernelsContract {
           for (int i = 0; i < queries.length; i++) {
             queries[i] *= length;
           }
-          int[] targets = permutation(fixture, n);
+          int[] targets = SimilarityCase.columns(fixture, n, n);
           similarity(fixture, queries, keys, targets, hidden, Contrast.inBatch(0.05f));
         });
   }
@@ -148,7 +146,7 @@ interface SimilarityContract extends KernelsContract {
           double[] keys = new double[n * hidden];
           Arrays.setAll(queries, i -> vector[i % hidden]);
           Arrays.setAll(keys, i -> direction * vector[i % hidden]);
-          int[] targets = permutation(fixture, n);
+          int[] targets = SimilarityCase.columns(fixture, n, n);
           similarity(fixture, queries, keys, targets, hidden, Contrast.inBatch(0.01f));
           double loss = fixture.results().get("loss").values()[0];
           assertEquals(Math.log(n), loss, 100 * tolerance(OPERATION));
@@ -168,11 +166,9 @@ interface SimilarityContract extends KernelsContract {
           Tensor gradients = fixture.output(2 * n, hidden);
           Tensor targets = fixture.output(DType.I32, n);
           fixture.kernels().iota(targets);
-          similarity(
+          SimilarityCase.run(
               fixture,
-              views.rows(0, n),
-              views.rows(n, 2 * n),
-              targets,
+              new ContrastPairs(views.rows(0, n), views.rows(n, 2 * n), targets),
               Contrast.inBatch(0.05f),
               gradients.rows(0, n),
               gradients.rows(n, 2 * n));
@@ -186,66 +182,6 @@ interface SimilarityContract extends KernelsContract {
       int[] targets,
       int hidden,
       Contrast contrast) {
-    int n = queries.length / hidden;
-    int m = keys.length / hidden;
-    similarity(
-        fixture,
-        fixture.input(fixture.dtype(), queries, n, hidden),
-        fixture.input(fixture.dtype(), keys, m, hidden),
-        Batches.integers(fixture, targets),
-        contrast,
-        fixture.output(n, hidden),
-        fixture.output(m, hidden));
-  }
-
-  private static void similarity(
-      KernelsFixture fixture,
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor dQueries,
-      Tensor dKeys) {
-    Kernels kernels = fixture.kernels();
-    long n = queries.extent(0);
-    Tensor loss = fixture.output(fixture.accumulator(), 1);
-    Tensor lse = fixture.output(fixture.accumulator(), n);
-    Tensor queryNorm = fixture.output(fixture.accumulator(), n);
-    Tensor keyNorm = fixture.output(fixture.accumulator(), keys.extent(0));
-    ContrastStatistics statistics = new ContrastStatistics(lse, queryNorm, keyNorm);
-    kernels.similaritySoftmaxForward(
-        new ContrastPairs(queries, keys, targets), contrast, loss, statistics);
-    fixture.result("loss", loss, 1);
-    fixture.result("lse", lse);
-    fixture.result("queryNorm", queryNorm);
-    fixture.result("keyNorm", keyNorm);
-    kernels.similaritySoftmaxBackward(
-        new ContrastPairs(queries, keys, targets),
-        contrast,
-        statistics,
-        LOSS_SCALE,
-        dQueries,
-        dKeys);
-    // Where the softmax is saturated or all vectors are parallel, gradients are differences of
-    // almost
-    // equal numbers: errors are then relative to a share of what was subtracted.
-    double subtracted = 0.1 * LOSS_SCALE / n / contrast.temperature();
-    fixture.result("dQueries", dQueries, subtracted / shortest(fixture, queryNorm));
-    fixture.result("dKeys", dKeys, subtracted / shortest(fixture, keyNorm));
-  }
-
-  /** The smallest of these lengths that is not 0. */
-  private static double shortest(KernelsFixture fixture, Tensor lengths) {
-    return Arrays.stream(fixture.values(lengths)).filter(x -> x > 0).min().orElseThrow();
-  }
-
-  private static int[] permutation(KernelsFixture fixture, int n) {
-    int[] targets = new int[n];
-    for (int i = 0; i < n; i++) {
-      int j = fixture.random().nextInt(i + 1);
-      targets[i] = targets[j];
-      targets[j] = i;
-    }
-    return targets;
+    new SimilarityCase(queries, keys, targets, hidden, null).run(fixture, contrast, false);
   }
 }

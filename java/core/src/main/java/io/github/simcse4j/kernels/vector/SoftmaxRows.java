@@ -74,6 +74,27 @@ final class SoftmaxRows {
     }
   }
 
+  /** x = factor factors x in place over whole vectors. */
+  static void scaleEach(long x, long factors, int n, float factor) {
+    for (int i = 0; i < n; i += LANES) {
+      store(load(at(x, i)).mul(load(at(factors, i))).mul(factor), at(x, i));
+    }
+  }
+
+  /** x += y over whole vectors. */
+  static void add(long x, long y, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      store(load(at(x, i)).add(load(at(y, i))), at(x, i));
+    }
+  }
+
+  /** out = x over whole vectors. */
+  static void copy(long x, int n, long out) {
+    for (int i = 0; i < n; i += LANES) {
+      store(load(at(x, i)), at(out, i));
+    }
+  }
+
   /**
    * The way back through dropout and softmax, in place: scores become what the values were weighted
    * by, and gradients of those become gradients of the scores.

@@ -3,9 +3,10 @@ package io.github.simcse4j.kernels.vector;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
 import io.github.simcse4j.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
-/** Offers {@link VectorKernels} where the JVM was started with the Vector API. */
+/** Offers {@link VectorKernels} where the JVM was started with what they need. */
 public final class VectorKernelsProvider implements KernelsProvider {
 
   private static final String MODULE = "jdk.incubator.vector";
@@ -27,9 +28,24 @@ public final class VectorKernelsProvider implements KernelsProvider {
 
   @Override
   public Optional<String> obstacle() {
-    return ModuleLayer.boot().findModule(MODULE).isPresent()
+    if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
+      return Optional.of(
+          "the JVM runs without its Vector API; start it with --add-modules " + MODULE);
+    }
+    return reachesMemory()
         ? Optional.empty()
-        : Optional.of("the JVM runs without its Vector API; start it with --add-modules " + MODULE);
+        : Optional.of(
+            "the JVM denies the memory off its heap; start it with"
+                + " --enable-native-access=ALL-UNNAMED");
+  }
+
+  /** Whether this JVM allows what {@link Floats} does once for ever. */
+  private static boolean reachesMemory() {
+    try {
+      return MemorySegment.NULL.reinterpret(0).isNative();
+    } catch (IllegalCallerException e) {
+      return false;
+    }
   }
 
   @Override

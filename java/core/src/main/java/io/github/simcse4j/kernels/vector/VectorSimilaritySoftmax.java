@@ -1,13 +1,11 @@
 package io.github.simcse4j.kernels.vector;
 
 import static io.github.simcse4j.kernels.vector.Floats.address;
+import static io.github.simcse4j.kernels.vector.Floats.addressOrNull;
 import static io.github.simcse4j.kernels.vector.Floats.at;
-import static io.github.simcse4j.kernels.vector.Floats.get;
 import static io.github.simcse4j.kernels.vector.Floats.getInt;
+import static io.github.simcse4j.kernels.vector.Floats.getLong;
 import static io.github.simcse4j.kernels.vector.Floats.put;
-import static io.github.simcse4j.kernels.vector.LogitBlocks.WIDTH;
-import static io.github.simcse4j.kernels.vector.MicroKernel.COLUMNS;
-import static io.github.simcse4j.kernels.vector.MicroKernel.ROWS;
 
 import io.github.simcse4j.kernels.Contrast;
 import io.github.simcse4j.kernels.ContrastPairs;
@@ -16,145 +14,165 @@ import io.github.simcse4j.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * InfoNCE over blocks of logits. Going forward a task has some queries and goes through the keys
- * with a running maximum and sum; going backward the blocks are computed again, once with the
- * queries as rows and once with the keys, so that each gradient is added up by one task in one
- * order.
+ * InfoNCE over blocks of logits. Going forward each anchor has a running maximum and sum; going
+ * backward the blocks are computed again, once for the gradients of both sides, which are added up
+ * where they belong. What a block adds to a sum or a gradient is computed by one task in one order,
+ * and the blocks follow one another.
  */
 final class VectorSimilaritySoftmax {
 
   private final WorkerPool pool;
   private final Scratch scratch;
-  private double[] losses = new double[0];
 
   VectorSimilaritySoftmax(WorkerPool pool, Scratch scratch) {
     this.pool = pool;
     this.scratch = scratch;
   }
 
-  /** What one call is about: both sides, the panels' place, and where the targets lie. */
+  /** What one call is about. */
   private record Call(
-      UnitRows queries, UnitRows keys, long panels, long targets, Contrast contrast, long lse) {
+      String operation,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      ContrastSide queries,
+      ContrastSide keys,
+      LogitBlocks blocks) {
 
-    /** Blocks with queries as rows, or keys. */
-    LogitBlocks blocks(boolean queriesAreRows, boolean gradients) {
-      UnitRows rows = queriesAreRows ? queries : keys;
-      UnitRows columns = queriesAreRows ? keys : queries;
-      int hidden = rows.hidden();
-      long right = at(panels, Panels.size(hidden, ROWS, rows.count()));
-      long byColumn = gradients ? at(right, Panels.size(hidden, COLUMNS, columns.count())) : 0;
-      return new LogitBlocks(rows, columns, panels, right, byColumn);
+    void requireFinite(long queryNorm, long keyNorm) {
+      queries.requireFinite(operation, "queries", queryNorm);
+      keys.requireFinite(operation, "keys", keyNorm);
     }
 
-    /** The logits of ROWS rows, or as many as there are, with a block of columns. */
-    LogitBlock logits(LogitBlocks blocks, int row, int column, boolean queriesAreRows, long out) {
-      blocks.cosines(row, column, out);
-      int count = Math.min(ROWS, blocks.rows().count() - row);
-      LogitBlock block =
-          new LogitBlock(out, row, count, column, blocks.width(column), queriesAreRows);
-      block.toLogits(contrast);
-      return block;
+    /** Takes the lengths from the statistics, and the limits from the positives. */
+    void prepare(WorkerPool pool) {
+      queries.invert(address(statistics.queryNorm()));
+      keys.invert(address(statistics.keyNorm()));
+      if (contrast.hasMargin()) {
+        queries.writeLimits(pool, keys, contrast);
+        keys.writeLimitsOfPartners(queries);
+      }
+    }
+
+    /** Runs the body on every block of logits that count. */
+    void forEachBlock(LogitBlocks.Body body) {
+      blocks.forEach(queries, keys, body);
+      if (contrast.sameSideNegatives()) {
+        blocks.forEach(queries, queries, body);
+        if (contrast.bothDirections()) {
+          blocks.forEach(keys, keys, body);
+        }
+      }
+    }
+
+    /** What each anchor's part counts in the loss. */
+    double share() {
+      return (contrast.bothDirections() ? 0.5 : 1) / queries.count();
     }
   }
 
   private Call call(
-      String operation, ContrastPairs pairs, Contrast contrast, ContrastStatistics statistics) {
-    requirePlain(operation, pairs, contrast);
-    Tensor queries = pairs.queries();
-    Tensor keys = pairs.keys();
-    int n = Math.toIntExact(queries.extent(0));
-    int m = Math.toIntExact(keys.extent(0));
-    int hidden = Math.toIntExact(queries.extent(1));
-    long targetsAt = address(pairs.targets());
-    checkTargets(operation, targetsAt, n, m);
-    long units = UnitRows.scratch(n, hidden);
-    long panels = units + UnitRows.scratch(m, hidden);
+      String operation,
+      ContrastPairs pairs,
+      Contrast contrast,
+      ContrastStatistics statistics,
+      boolean gradients) {
+    int n = Math.toIntExact(pairs.queries().extent(0));
+    int m = Math.toIntExact(pairs.keys().extent(0));
+    int hidden = Math.toIntExact(pairs.queries().extent(1));
+    int[] targets = new int[n];
+    int[] anchors = new int[m];
+    readTargets(operation, address(pairs.targets()), contrast, targets, anchors);
+    boolean sameSide = contrast.sameSideNegatives();
+    int rows = sameSide && contrast.bothDirections() ? Math.max(n, m) : n;
+    int columns = sameSide ? Math.max(n, m) : m;
+    boolean ids = pairs.queryIds() != null;
+    long blockNumbers = LogitBlocks.scratch(rows, columns, hidden, gradients);
+    long queryNumbers = ContrastSide.scratch(n, contrast, ids);
     long base =
-        scratch.shared(
-            panels
-                + Math.max(LogitBlocks.scratch(n, m, hidden), LogitBlocks.scratch(m, n, hidden)));
-    return new Call(
-        new UnitRows(address(queries), address(statistics.queryNorm()), n, hidden, base),
-        new UnitRows(address(keys), address(statistics.keyNorm()), m, hidden, at(base, units)),
-        at(base, panels),
-        targetsAt,
-        contrast,
-        address(statistics.lse()));
-  }
-
-  private static void requirePlain(String operation, ContrastPairs pairs, Contrast contrast) {
-    if (pairs.queryIds() != null
-        || contrast.bothDirections()
-        || contrast.sameSideNegatives()
-        || contrast.hasMargin()) {
-      throw new UnsupportedOperationException(operation + ": " + contrast);
+        scratch.shared(blockNumbers + queryNumbers + ContrastSide.scratch(m, contrast, ids));
+    long sides = at(base, blockNumbers);
+    ContrastSide queries =
+        ContrastSide.in(
+            sides,
+            pairs.queries(),
+            targets,
+            contrast.ownNegativeOffset(),
+            contrast,
+            ids,
+            address(statistics.lse()),
+            gradients ? null : RunningSums.of(n));
+    ContrastSide keys =
+        ContrastSide.in(
+            at(sides, queryNumbers),
+            pairs.keys(),
+            anchors,
+            -contrast.ownNegativeOffset(),
+            contrast,
+            ids,
+            addressOrNull(statistics.keyLse()),
+            gradients ? null : RunningSums.of(m));
+    if (ids) {
+      writeIds(pairs, queries, keys);
     }
+    LogitBlocks blocks =
+        LogitBlocks.in(base, pool, scratch, contrast, rows, columns, hidden, gradients);
+    return new Call(operation, contrast, statistics, queries, keys, blocks);
   }
 
-  private static void checkTargets(String operation, long targets, int n, int m) {
-    for (int i = 0; i < n; i++) {
-      int target = getInt(targets + 4L * i);
-      if (target < 0 || target >= m) {
-        throw new IllegalArgumentException(
-            operation + ": targets[" + i + "] is " + target + ", and there are " + m + " keys");
+  /** Reads the partners of both sides: that of a key is the first query whose target it is. */
+  private static void readTargets(
+      String operation, long from, Contrast contrast, int[] targets, int[] anchors) {
+    Arrays.fill(anchors, ContrastSide.NONE);
+    for (int i = 0; i < targets.length; i++) {
+      int target = getInt(from + 4L * i);
+      String found = operation + ": targets[" + i + "] is " + target;
+      if (target < 0 || target >= anchors.length) {
+        throw new IllegalArgumentException(found + ", and there are " + anchors.length + " keys");
+      }
+      targets[i] = target;
+      if (anchors[target] == ContrastSide.NONE) {
+        anchors[target] = i;
+      } else if (contrast.bothDirections()) {
+        throw new IllegalArgumentException(found + " again, which both directions do not allow");
       }
     }
+  }
+
+  /** Numbers what vectors say from 0 on, so that it fits the lanes of logits. */
+  private static void writeIds(ContrastPairs pairs, ContrastSide queries, ContrastSide keys) {
+    long queryIds = address(pairs.queryIds());
+    long keyIds = address(pairs.keyIds());
+    long[] sorted = new long[queries.count() + keys.count()];
+    for (int i = 0; i < sorted.length; i++) {
+      int j = i - queries.count();
+      sorted[i] = j < 0 ? getLong(queryIds + 8L * i) : getLong(keyIds + 8L * j);
+    }
+    Arrays.sort(sorted);
+    queries.writeIds(queryIds, sorted);
+    keys.writeIds(keyIds, sorted);
+    queries.writePartnerIds(keys);
+    keys.writePartnerIds(queries);
   }
 
   void forward(ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
-    Call call = call("similarity_softmax_forward", pairs, contrast, statistics);
-    call.queries().measure(pool);
-    call.keys().measure(pool);
-    call.queries().normalise(pool);
-    call.keys().normalise(pool);
-    LogitBlocks blocks = call.blocks(true, false);
-    blocks.pack(pool, scratch);
-    int n = call.queries().count();
-    if (losses.length < n) {
-      losses = new double[n];
-    }
-    pool.run(
-        blocks.tasks(),
-        blocks.grain(blocks.tasks()),
-        (task, worker) -> forwardTask(call, blocks, task, worker));
+    Call call = call("similarity_softmax_forward", pairs, contrast, statistics, false);
+    ContrastSide queries = call.queries();
+    ContrastSide keys = call.keys();
+    queries.measure(pool);
+    keys.measure(pool);
+    call.requireFinite(queries.inverses(), keys.inverses());
+    Floats.copy(queries.inverses(), address(statistics.queryNorm()), queries.count());
+    Floats.copy(keys.inverses(), address(statistics.keyNorm()), keys.count());
+    call.prepare(pool);
+    call.forEachBlock(call.blocks()::addToSums);
     double sum = 0;
-    for (int i = 0; i < n; i++) {
-      sum += losses[i];
+    for (int i = 0; i < queries.count(); i++) {
+      sum += queries.writeLse(i);
     }
-    put(address(loss), (float) (sum / n));
-  }
-
-  private void forwardTask(Call call, LogitBlocks blocks, int task, int worker) {
-    int first = task * blocks.taskRows();
-    int end = Math.min(first + blocks.taskRows(), call.queries().count());
-    float[] max = new float[end - first];
-    double[] sum = new double[end - first];
-    double[] positive = new double[end - first];
-    Arrays.fill(max, Float.NEGATIVE_INFINITY);
-    long numbers = scratch.ofWorker(worker, (long) ROWS * WIDTH);
-    for (int column = 0; column < call.keys().count(); column += WIDTH) {
-      for (int panel = first; panel < end; panel += ROWS) {
-        LogitBlock block = call.logits(blocks, panel, column, true, numbers);
-        for (int i = 0; i < block.rows(); i++) {
-          long row = block.row(i);
-          int at = panel + i - first;
-          int target = getInt(call.targets() + 4L * (panel + i)) - column;
-          if (target >= 0 && target < block.columns()) {
-            positive[at] = get(Floats.at(row, target));
-          }
-          float newMax = Math.max(max[at], SoftmaxRows.maximum(row, block.columns()));
-          double kept = sum[at] * Math.exp(max[at] - newMax);
-          SoftmaxRows.exponentials(row, block.columns(), newMax, 1f);
-          sum[at] = kept + SoftmaxRows.sum(row, block.columns());
-          max[at] = newMax;
-        }
-      }
+    for (int j = 0; j < keys.count() && contrast.bothDirections(); j++) {
+      sum += keys.writeLse(j);
     }
-    for (int i = first; i < end; i++) {
-      double logSum = max[i - first] + Math.log(sum[i - first]);
-      put(at(call.lse(), i), (float) logSum);
-      losses[i] = logSum - positive[i - first];
-    }
+    put(address(loss), (float) (sum * call.share()));
   }
 
   void backward(
@@ -164,37 +182,20 @@ final class VectorSimilaritySoftmax {
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
-    Call call = call("similarity_softmax_backward", pairs, contrast, statistics);
-    call.queries().normalise(pool);
-    call.keys().normalise(pool);
-    float factor = lossScale / call.queries().count() / contrast.temperature();
-    gradients(call, true, factor, address(dQueries));
-    gradients(call, false, factor, address(dKeys));
-  }
-
-  /** The gradients of the vectors of one side, which is the blocks' rows. */
-  private void gradients(Call call, boolean queriesAreRows, float factor, long dVectors) {
-    LogitBlocks blocks = call.blocks(queriesAreRows, true);
-    blocks.pack(pool, scratch);
-    UnitRows rows = blocks.rows();
-    long blockNumbers = (long) ROWS * WIDTH;
-    pool.run(
-        blocks.tasks(),
-        blocks.grain(blocks.tasks()),
-        (task, worker) -> {
-          long numbers = scratch.ofWorker(worker, blockNumbers + LogitBlocks.productScratch());
-          int first = task * blocks.taskRows();
-          int end = Math.min(first + blocks.taskRows(), rows.count());
-          for (int column = 0; column < blocks.columns().count(); column += WIDTH) {
-            for (int panel = first; panel < end; panel += ROWS) {
-              LogitBlock block = call.logits(blocks, panel, column, queriesAreRows, numbers);
-              block.toGradients(call.targets(), call.lse(), factor);
-              blocks.addProduct(block, dVectors, at(numbers, blockNumbers));
-            }
-          }
-          for (int row = first; row < end; row++) {
-            rows.throughNormalisation(row, at(dVectors, (long) row * rows.hidden()));
-          }
-        });
+    Call call = call("similarity_softmax_backward", pairs, contrast, statistics, true);
+    call.requireFinite(address(statistics.queryNorm()), address(statistics.keyNorm()));
+    call.prepare(pool);
+    float factor = (float) (lossScale * call.share() / contrast.temperature());
+    long dQueriesAt = address(dQueries);
+    long dKeysAt = address(dKeys);
+    call.forEachBlock(block ->
+        call.blocks()
+            .addToGradients(
+                block,
+                factor,
+                block.rowSide() == call.queries() ? dQueriesAt : dKeysAt,
+                block.columnSide() == call.queries() ? dQueriesAt : dKeysAt));
+    call.queries().throughNormalisation(pool, dQueriesAt);
+    call.keys().throughNormalisation(pool, dKeysAt);
   }
 }

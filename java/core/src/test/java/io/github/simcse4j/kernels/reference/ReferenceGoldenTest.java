@@ -206,6 +206,99 @@ class ReferenceGoldenTest {
         tolerance);
   }
 
+  /** The 2 N x 2 N cross entropy of SimCLR (bench/parity/make_contrast_golden.py). */
+  @Test
+  void ntXent() {
+    assertContrast(
+        Contrast.inBatch(0.1f).withBothDirections().withSameSideNegatives(),
+        5.043964877071492,
+        new double[] {
+          0.43821326121828325,
+          -0.25386584482325475,
+          0.43821326121828313,
+          -2.726814608452326,
+          -0.3737614388621674,
+          0.6158844265018284,
+          -0.6362825515405809,
+          -0.010997808987821323,
+          0.9379271138291393,
+          -1.5006117661838254,
+          0.9182494219058625,
+          1.384139297328233
+        },
+        new double[] {
+          0.754146084496155,
+          0.27671857032874403,
+          -1.608646640911643,
+          0.6666989118718122,
+          -2.0281490868372614,
+          0.43511515750726637,
+          -0.8063552841638656,
+          0.9693432039398584,
+          -0.8063552841638661,
+          1.7722467284708263,
+          -0.12880409043300842,
+          1.0891088551690973
+        });
+  }
+
+  /** CLIP's, and MultipleNegativesSymmetricRankingLoss of sentence-transformers. */
+  @Test
+  void symmetricLoss() {
+    assertContrast(
+        Contrast.inBatch(0.1f).withBothDirections(),
+        2.303051176542458,
+        new double[] {
+          0.4279793628292151,
+          -0.2445592486945709,
+          0.427979362829215,
+          -2.005488209362597,
+          -0.35884605685022725,
+          0.2850519909808438,
+          0.08969739000574704,
+          0.2075078196996305,
+          0.17671564454082522,
+          -0.9698053620738545,
+          0.5107755788984751,
+          0.877999405438779
+        },
+        new double[] {
+          0.8723675301574946,
+          0.4845098166045953,
+          -1.6964090087891406,
+          0.9271034544835235,
+          -1.76833111482023,
+          0.955728719199129,
+          -0.8918146315752996,
+          1.0892076150352439,
+          -0.8918146315752996,
+          0.8521910121556435,
+          -0.2316307045811788,
+          0.557640748209622
+        });
+  }
+
+  private void assertContrast(Contrast contrast, double loss, double[] dQueries, double[] dKeys) {
+    double[] queries = new double[12];
+    double[] keys = new double[12];
+    Arrays.setAll(queries, e -> 5 * e % 11 / 4.0 - 1.25);
+    Arrays.setAll(keys, e -> 7 * e % 11 / 4.0 - 1.25);
+    ContrastPairs pairs =
+        new ContrastPairs(
+            matrix(4, 3, queries), matrix(4, 3, keys), Batches.integers(fixture, 0, 1, 2, 3));
+    ContrastStatistics statistics =
+        new ContrastStatistics(
+            fixture.output(4), fixture.output(4), fixture.output(4), fixture.output(4));
+    Tensor found = fixture.output(1);
+    kernels.similaritySoftmaxForward(pairs, contrast, found, statistics);
+    assertEquals(loss, fixture.values(found)[0], TOLERANCE);
+    Tensor foundQueries = fixture.output(4, 3);
+    Tensor foundKeys = fixture.output(4, 3);
+    kernels.similaritySoftmaxBackward(pairs, contrast, statistics, 1f, foundQueries, foundKeys);
+    assertArrayEquals(dQueries, fixture.values(foundQueries), TOLERANCE);
+    assertArrayEquals(dKeys, fixture.values(foundKeys), TOLERANCE);
+  }
+
   @Test
   void adamw() {
     double[][] gradients = {{3, -4, 0.5}, {0.1, 0.2, -0.3}, {-1, 0, 2}};

@@ -24,6 +24,7 @@ import java.util.function.DoubleSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -188,6 +189,48 @@ class ReferenceGradientsTest {
     Tensor dKeys = fixture.output(m, hidden);
     kernels.similaritySoftmaxBackward(
         new ContrastPairs(queries, keys, targets), contrast, statistics, 2.5f, dQueries, dKeys);
+    assertGradient("queries", queries, dQueries, scaled);
+    assertGradient("keys", keys, dKeys, scaled);
+  }
+
+  /** Every combination of the loss's options, with a query's own hard negative among them. */
+  @ParameterizedTest
+  @CsvSource({
+    "true, false, false, Infinity",
+    "false, true, false, Infinity",
+    "true, true, false, Infinity",
+    "true, true, true, Infinity",
+    "false, false, true, 0.1",
+    "true, true, false, -0.2",
+    "true, true, true, 0.3"
+  })
+  void similaritySoftmaxWithOptions(boolean both, boolean sameSide, boolean ids, float margin) {
+    int n = 4;
+    int m = 9;
+    Tensor queries = variable(n, 7);
+    Tensor keys = variable(m, 7);
+    Tensor queryIds = fixture.input(DType.I64, new double[] {1, 2, 1, 3}, n);
+    Tensor keyIds = fixture.input(DType.I64, new double[] {5, 6, 3, 1, 7, 8, 6, 9, 2}, m);
+    Tensor targets = Batches.integers(fixture, 2, 0, 8, 5);
+    ContrastPairs pairs =
+        new ContrastPairs(queries, keys, targets, ids ? queryIds : null, ids ? keyIds : null);
+    Contrast contrast = new Contrast(0.5f, 4, 1.5f, both, sameSide, margin);
+    Tensor loss = fixture.output(1);
+    ContrastStatistics statistics =
+        new ContrastStatistics(
+            fixture.output(n),
+            fixture.output(n),
+            fixture.output(m),
+            both ? fixture.output(m) : null);
+    DoubleSupplier scaled =
+        () -> {
+          kernels.similaritySoftmaxForward(pairs, contrast, loss, statistics);
+          return 2.5 * loss.get(0);
+        };
+    scaled.getAsDouble();
+    Tensor dQueries = fixture.output(n, 7);
+    Tensor dKeys = fixture.output(m, 7);
+    kernels.similaritySoftmaxBackward(pairs, contrast, statistics, 2.5f, dQueries, dKeys);
     assertGradient("queries", queries, dQueries, scaled);
     assertGradient("keys", keys, dKeys, scaled);
   }
