@@ -13,6 +13,7 @@ import io.github.simcse4j.kernels.TestDevice;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Shape;
 import java.io.IOException;
@@ -95,6 +96,7 @@ class CudaTrainingTest {
         16,
         0.05f,
         0.5f,
+        ContrastiveOptions.PUBLISHED,
         pooler,
         false,
         0.9,
@@ -208,6 +210,7 @@ class CudaTrainingTest {
             16,
             0.05f,
             0.5f,
+            ContrastiveOptions.PUBLISHED,
             Pooler.AVG,
             false,
             0.9,
