@@ -129,7 +129,7 @@ class RunningAheadTest {
         try (Ahead kernels = new Ahead(ahead, sound)) {
           InputException fault = assertThrows(InputException.class, () -> train(kernels, out));
           assertTrue(
-              fault.getMessage().matches(".* at step " + (sound + 1) + "[:,] .*"),
+              fault.getMessage().matches("(?s).*at step " + (sound + 1) + "[:,].*"),
               fault.getMessage());
         }
         assertFalse(Files.exists(out.resolve("model.safetensors")));
