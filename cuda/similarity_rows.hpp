@@ -38,4 +38,17 @@ template <typename T>
 Fault finish_panels(const char *name, const Queue &queue, int hidden, int columns, float factor,
                     const PanelGradient<T> &queries, const PanelGradient<T> &keys);
 
+// Largest logits of negatives: (cosine of each query and its positive + margin) / temperature.
+struct PositiveLimits {
+  const int32_t *targets;
+  int64_t queries, keys;
+  int hidden;
+  float temperature, margin;
+  float *limits;  // (N)
+};
+
+template <typename T>
+Fault positive_limits(const char *name, const Queue &queue, const T *queries, const T *keys,
+                      const PositiveLimits &limits);
+
 }  // namespace simcse::cuda
