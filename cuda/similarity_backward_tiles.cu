@@ -39,12 +39,8 @@ SIMT_KERNEL((kTileThreads<X, kTile>), (kOptions ? 1 : kTileBlocks<X>)) gradient_
     SIMT_UNROLL for (int c = 0; c < P::kColumns; c += P::kNeighbours) {
       float g[P::kNeighbours];
       SIMT_UNROLL for (int k = 0; k < P::kNeighbours; k++) {
-        const int column = first_column + P::column(c + k);
-        const Member &of_column = of_columns[c + k];
-        const Terms terms = terms_of<kOptions>(a.block, of_row, of_column, product.get(r, c + k), row, column, target);
-        g[k] = coefficient<X, kOptions>(a.block, of_row, of_column, terms, column == target) *
-               (a.factor * (of_row.inverse * of_column.inverse));
-        if (row >= a.block.rows.count || column >= a.block.columns.count) g[k] = 0.0f;
+        g[k] = gradient_of<X, kOptions>(a.block, of_row, of_columns[c + k], product.get(r, c + k), row,
+                                        first_column + P::column(c + k), target, a.factor);
       }
       store_neighbours(a.g + row * a.pitch + first_column + P::column(c), g);
     }

@@ -1,18 +1,18 @@
-// The three products of a block of similarity_softmax, whose launches are all that the passes (similarity_softmax.cu and
-// similarity_softmax_backward.cu: panels, copies, sums between blocks, memory) know of tensor cores.
+// The three products of a block of similarity_softmax. Their launches are all that the two passes (panels, copies, sums
+// between blocks, memory: similarity_softmax.cu, similarity_softmax_backward.cu) know of tensor cores.
 //
-// Here they are for every GPU, mma.sync and fmaf over similarity_tile.hpp. Others, for one architecture, take these same
-// structs in place of the three functions, do with each product what similarity_logits.hpp says, and leave
+// Here they are for every GPU: mma.sync and fmaf, over similarity_tile.hpp. Other instructions, of one architecture,
+// take the same structs in other functions, do with each product what similarity_logits.hpp says (where no function
+// knows which thread has which element), and leave
 //   row_parts     (ranges, row_pitch): a running sum for each row and range of columns, merged with those of the blocks
-//                 before unless `first`; how columns are shared out between ranges is theirs
-//   column_parts  (filled rows / tile * kWarpsDown, column_pitch): any number of rows a part, a function of the shape
-//   g             (filled rows, pitch): coefficients times factor times both inverse lengths, 0 or times zeros in the
-//                 filling
-//   sums          of a row tile (splits, rows, hidden), of a column tile (columns, hidden), added up from 0 or onto what
-//                 is there, each sum in an order of the shape alone
-// The operands lie row by row in copies that are filled up to whole tiles of 64 or 128 (similarity_rows.hpp). Which
-// terms the margin leaves out follows from the bits of the products, so that logits and coefficients come from the same
-// instructions over the same order of the sum.
+//                 before unless `first`; which columns make a range is theirs
+//   column_parts  (filled rows / tile * kWarpsDown, column_pitch): a running sum for each column and part of the rows;
+//                 which rows make a part is theirs
+//   g             (filled rows, pitch): gradient_of each product
+//   row_sums, column_sums: all of them, from 0 or onto what is there, each in an order of the shape alone
+// Operands lie row by row, and are filled up to whole tiles (similarity_rows.hpp): f16 in multiples of 64 vectors and
+// 64 columns, of which bulk copies can be made. What a margin leaves out follows from the bits of the products: logits
+// and gradients must come from the same instructions, over the same order of the sum.
 #pragma once
 
 #include "similarity_logits.hpp"
@@ -40,7 +40,7 @@ struct GradientTiles {
   Matrix<X> rows, columns;
   Block block;
   int depth;
-  float factor;  // temperature times what brings G into the range of X
+  float factor;  // of gradient_of: the temperature, times what brings G into the range of X
   X *g;
   int64_t pitch;
 };

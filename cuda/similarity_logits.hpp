@@ -1,5 +1,5 @@
 // What becomes of the products of a tile of similarity_softmax, one by one, whichever instructions made them: logits,
-// the sums that each stands in, running sums of exponentials (forward) and coefficients (backward).
+// the sums that each stands in, running sums of exponentials (forward) and gradients (backward).
 //
 // A block is a panel of rows against a panel of columns: queries against keys, or one side against itself. A pair is a
 // term of the sum of its row, and where columns are anchors too, of the sum of its column. With options, which terms
@@ -8,7 +8,7 @@
 //   a vector and itself  in a block of one side against itself: the diagonal, by a bias of minus infinity
 //   duplicates           id or partner's id of the one is the other's id: for both anchors alike
 //   false negatives      logits above the limit of the anchor, which is its positive's and the margin
-// A query and its positive stand in both sums whatever they are. Not a number is left out of nothing but the filling.
+// A query and its positive stand in both sums whatever they are. A margin leaves out nothing that is not a number.
 #pragma once
 
 #include "simt.hpp"
@@ -28,21 +28,21 @@ SIMT_DEVICE float exponential(float x) {
   }
 }
 
-// A panel of a block. Of the arrays, `inverse` is as long as the copies are filled up, the others have `count` elements.
+// A panel of a block. Of the arrays, `inverse` is as long as the copies are filled up; others have `count` elements.
 struct Panel {
   int count;
-  const float *inverse;       // 1 / length of the copy, of rows divided by the temperature
-  const float *lse;           // backward: infinite where no anchor; null where none is one
-  const float *limits;        // largest logits of negatives; null without a margin
-  const int64_t *ids;         // null where all are different
-  const int64_t *partner_ids; // of a query's positive, of a key's first query; its own where it has none
+  const float *inverse;        // 1 / length of the copy, of rows divided by the temperature
+  const float *lse;            // backward: infinite where no anchor; null where none is one
+  const float *limits;         // largest logits of negatives; null without a margin
+  const int64_t *ids;          // null where all are different
+  const int64_t *partner_ids;  // of a query's positive, of a key's first query; its own where it has none
 };
 
 struct Block {
   Panel rows, columns;
   const int32_t *targets;  // of the rows, among all columns; null in a block of one side against itself
   int first_column;        // of the panel
-  int diagonal;            // column - row where `bias` is added: a query's own hard negative, or a vector itself
+  int diagonal;            // column - row where `bias` is added: a query's own hard negative, a vector and itself
   float bias;
 };
 
@@ -95,7 +95,7 @@ SIMT_DEVICE Terms terms_of(const Block &block, const Member &of_row, const Membe
   return {s, s};
 }
 
-// d loss / d logit, times the anchors of a direction. Of a row past the last it is 0, or times a copy of zeros.
+// d loss / d logit, times the number of anchors.
 template <typename X, bool kOptions>
 SIMT_DEVICE float coefficient(const Block &block, const Member &of_row, const Member &of_column, const Terms &terms,
                               bool positive) {
@@ -106,6 +106,16 @@ SIMT_DEVICE float coefficient(const Block &block, const Member &of_row, const Me
     }
   }
   return c;
+}
+
+// d loss / d product, times the number of anchors and what else is in `factor`; 0 in the filling.
+template <typename X, bool kOptions>
+SIMT_DEVICE float gradient_of(const Block &block, const Member &of_row, const Member &of_column, float product, int row,
+                              int column, int target, float factor) {
+  const Terms terms = terms_of<kOptions>(block, of_row, of_column, product, row, column, target);
+  const float c = coefficient<X, kOptions>(block, of_row, of_column, terms, column == target);
+  if (row >= block.rows.count || column >= block.columns.count) return 0.0f;
+  return c * (factor * (of_row.inverse * of_column.inverse));
 }
 
 // log of the sum of exp(logit) in parts: the largest logit, and the sum of exp(logit - largest).

@@ -9,10 +9,11 @@ namespace {
 // reading and copying. In f32, whose products are slow, a tile has more parts of column sums to keep.
 constexpr int kForwardPanel = 8192;
 constexpr int kForwardPanelF32 = 4096;
-// Those of the backward pass have G too: 16 MB in f16, which stays in the L2 of large GPUs. At H = 768, 2 * 22 * 6 tiles
-// of gradients are two for each of the 132 multiprocessors of an H200, and scratch memory is 33 MB.
+// Those of the backward pass have G too: 16 MB in f16, which stays in the L2 of large GPUs. At H = 768, 2 * 22 * 6
+// tiles of gradients are two for each of the 132 multiprocessors of an H200, and scratch memory is 33 MB.
 constexpr int kBackwardPanel = 22 * 128;
-// Blocks of threads that are to be there at least, where the shapes allow it: two for each multiprocessor of a large GPU.
+// Blocks of threads that are to be there at least, where the shapes allow it: two for each multiprocessor of a large
+// GPU.
 constexpr int64_t kBlocks = 256;
 // Those of the forward pass, at most: some turns of all multiprocessors, so that the last turn costs little.
 constexpr int64_t kMostBlocks = 1024;
@@ -35,12 +36,10 @@ Extents extents(const SimilarityShape &shape, int panel) {
   return most;
 }
 
-// As many whole panels of keys as have f32 sums that fit behind their gradients in d_keys.
+// As many whole panels of keys as have f32 sums that fit in d_keys, but for its first panel.
 int64_t keys_kept_in_gradient(const SimilarityShape &shape, const SimilarityPlan &plan) {
-  constexpr int64_t kAlignment = 256;
-  const int64_t gradient = shape.hidden * shape.element();
-  const int64_t fit = (shape.keys * gradient - kAlignment) / (gradient + (int64_t)plan.columns * 4);
-  return fit / plan.column_panel * plan.column_panel;
+  const int64_t bytes = (shape.keys - plan.column_panel) * shape.hidden * shape.element() - kSumAlignment;
+  return larger(0, bytes / ((int64_t)plan.columns * 4) / plan.column_panel * plan.column_panel);
 }
 
 }  // namespace

@@ -151,8 +151,8 @@ through_normalisation(PanelGradient<T> queries, PanelGradient<T> keys, int hidde
   }
 }
 
-// What is as similar as the positive is not above it by a margin of 0, whatever the products of tiles lose on their way:
-// about 2^-23 for each step of their sums.
+// What is as similar as the positive is not above it by a margin of 0, whatever the products of tiles lose on their
+// way: about 2^-23 for each step of their sums.
 template <typename T>
 constexpr float kTie = sizeof(T) == 2 ? 0x1p-15f : 0x1p-20f;
 

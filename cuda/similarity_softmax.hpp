@@ -6,20 +6,21 @@
 // brings its length to 128 .. 256: bf16 becomes f16, without loss but in elements below 2^-22 of the length, where it
 // is at most 2^-32 of the length; f32 stays. Rows and columns are filled up with zeros to whole tiles. All products
 // then are of such copies, on tensor cores (f16) or by fmaf (f32). A block is a panel of rows against one of columns:
-// queries against keys, and with same-side negatives queries against queries and, in both directions, keys against keys.
+// queries against keys; with same-side negatives queries against queries, in both directions also keys against keys.
 //
-//   forward    tiles of logits, of each of which a row, and with both directions a column, keeps its largest and the sum
-//              of its exponentials: 2 N M H FLOP. A block of one side against itself serves rows and columns, so that
-//              half of them do: N N H and M M H FLOP
+//   forward    tiles of logits, of which rows, and with both directions columns, keep the largest and the sum of
+//              exponentials: 2 N M H FLOP. A block of one side against itself serves rows and columns, so that half of
+//              them do: N N H and M M H FLOP
 //   backward   for each block G = d loss / d products, then d_rows += G columns and d_columns += G^T rows:
 //              6 N M H FLOP. Of one side against itself G is symmetric, and d_rows is all: 4 N N H and 4 M M H FLOP.
 //              G is f16, which has 8 times the precision of bf16: gradients are what is left of sums that nearly cancel
 //
 // Giving each block rows of d_queries to keep, and others rows of d_keys, would make G twice: 8 N M H, and a tile of
 // 128 rows of H = 768 does not fit in registers and shared memory anyway. But sums over several panels of queries need
-// f32 sums for d_keys, twice the size of bf16 keys. They are kept in scratch memory up to kKeptBytes. Beyond, only the
-// first third of the keys (f32: half) has sums that are kept, in the part of d_keys that belongs to the others; these
-// have G made twice, in a second sweep that needs the sums of one panel alone: 7.33 N M H.
+// f32 sums for d_keys, twice the size of bf16 keys. They are kept in scratch memory up to kKeptBytes. Beyond, as many
+// keys have sums that are kept as d_keys has memory for, half of them (f32: nearly all); for the others G is made
+// twice, in a second sweep that needs the sums of one panel alone: 7 N M H. In d_keys the sums lie one panel further
+// than where gradients start, so that a panel's gradients take the place of sums that have become gradients before.
 //
 // Floors: FLOP over the rate of the tensor cores. Bytes: each panel's vectors are read and copied once per panel of the
 // other side (4 bytes an element), G is written once and read twice (6 bytes a logit, of a panel that fits in L2), and
@@ -31,6 +32,7 @@
 namespace simcse::cuda {
 
 constexpr int64_t kKeptBytes = int64_t{64} << 20;
+constexpr int64_t kSumAlignment = 16;
 
 // All that a call's division and memory depend on.
 struct SimilarityShape {
@@ -69,7 +71,7 @@ struct SimilarityPlan {
   int ranges;             // forward: blocks of threads that share a panel's columns
   int splits;             // backward: parts of the sum over a panel's columns
   int64_t kept_keys;      // backward: keys whose sums are kept over all panels of queries: whole panels, or all
-  bool kept_in_gradient;  // in d_keys, behind the gradients of as many keys; else in scratch memory
+  bool kept_in_gradient;  // in d_keys, from its second panel on; else in scratch memory
 };
 SimilarityPlan similarity_forward_plan(const SimilarityShape &shape);
 SimilarityPlan similarity_backward_plan(const SimilarityShape &shape);

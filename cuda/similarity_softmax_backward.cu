@@ -9,8 +9,8 @@ namespace {
 
 constexpr char kName[] = "similarity_softmax_backward";
 
-// What an anchor has of (probability - target) / (lengths of both copies) is at most 2^-14, and a pair has two anchors at
-// most: with this factor it uses the range of f16, and probabilities down to 2^-38 leave a trace.
+// What an anchor has of (probability - target) / (lengths of both copies) is at most 2^-14, and a pair has at most two
+// anchors: with this factor it uses the range of f16, and probabilities down to 2^-38 leave a trace.
 constexpr float kRange = 0x1p28f;
 
 struct Memory {
@@ -77,12 +77,12 @@ class Backward {
     return reinterpret_cast<U *>(static_cast<char *>(queue_.scratch) + offset);
   }
   bool kept(int64_t j0) const { return !one_sweep_ && j0 < plan_.kept_keys; }
-  // Of keys whose sums are kept, behind the gradients of as many if not in scratch memory.
   float *key_sums(int64_t j0) const {
     if (!kept(j0)) return at<float>(memory_.panel_sums);
     if (!plan_.kept_in_gradient) return at<float>(memory_.kept_sums) + j0 * plan_.columns;
-    T *const behind = static_cast<T *>(args_.d_keys) + plan_.kept_keys * args_.hidden;
-    return reinterpret_cast<float *>(round_up(reinterpret_cast<int64_t>(behind), 16)) + j0 * plan_.columns;
+    T *const second_panel = static_cast<T *>(args_.d_keys) + (int64_t)plan_.column_panel * args_.hidden;
+    const int64_t first = round_up(reinterpret_cast<intptr_t>(second_panel), kSumAlignment);
+    return reinterpret_cast<float *>(first) + j0 * plan_.columns;
   }
 
   // d_queries of a panel; of keys what this sweep keeps.

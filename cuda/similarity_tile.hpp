@@ -83,8 +83,8 @@ struct StagedTile {
 };
 
 // Which elements of a tile a thread has: kRows x kColumns, of which kNeighbours are neighbours in a row. A row is
-// spread over kLanes lanes, neighbours by shuffle_xor, of kWarps warps; a column over the lanes that are kLanes apart, of
-// kWarpsDown<X> warps.
+// spread over kLanes lanes, neighbours by shuffle_xor, of kWarps warps; a column over the lanes that are kLanes apart,
+// of kWarpsDown<X> warps.
 template <typename X, int kTile>
 struct Part;
 

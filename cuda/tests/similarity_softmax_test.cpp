@@ -238,52 +238,53 @@ void check_options() {
 SIMCSE_TEST(similarity_options_f32) { check_options<float>(); }
 SIMCSE_TEST(similarity_options_bf16) { check_options<bf16>(); }
 
-enum class Kept { kNone, kSome, kAll };
+constexpr int kWhole = -1;
 
-// Panels of one tile or two, so that every sum goes over several.
+// Panels of one tile or two, so that every sum goes over several. Sums are kept of no keys, of all in scratch memory,
+// or of some panels in d_keys.
 template <typename T>
-void check_panels(const Case &k, int tile, Kept kept, int seeds) {
+void check_panels(const Case &k, int tile, int kept_panels, int seeds) {
   Plans plans = own_plans<T>(k);
   for (SimilarityPlan *plan : {&plans.forward, &plans.backward}) {
     plan->logit_tile = tile;
     plan->gradient_tile = tile;
     plan->columns = static_cast<int>(round_up(k.hidden, tile));
     plan->row_panel = tile;
-    plan->column_panel = k.options.same_side ? tile : 2 * tile;
+    plan->column_panel = k.options.same_side || kept_panels > 0 ? tile : 2 * tile;
     plan->tiles_of_range = tile == 64 ? 2 : 1;
     plan->ranges = tile == 64 ? 1 : 2;
     plan->splits = tile == 64 ? 3 : 1;
-    plan->kept_in_gradient = kept == Kept::kSome;
-    plan->kept_keys = kept == Kept::kAll ? k.m : kept == Kept::kSome ? plan->column_panel : 0;
+    plan->kept_in_gradient = kept_panels > 0;
+    plan->kept_keys = kept_panels == kWhole ? k.m : kept_panels * plan->column_panel;
   }
   check_case<T>(k, plans, seeds);
 }
 
 SIMCSE_TEST(similarity_softmax_in_panels) {
   const Case k = {150, 300, 40, 0.05f, 0.5f, 1, 0};
-  check_panels<float>(k, 64, Kept::kNone, 1);
-  check_panels<bf16>(k, 64, Kept::kAll, 1);
-  check_panels<bf16>(k, 64, Kept::kNone, 2);
-  check_panels<bf16>(k, 128, Kept::kAll, 1);
+  check_panels<float>(k, 64, 0, 1);
+  check_panels<bf16>(k, 64, kWhole, 1);
+  check_panels<bf16>(k, 64, 0, 2);
+  check_panels<bf16>(k, 128, kWhole, 1);
   // One panel of queries, several of keys.
-  for (const Kept kept : {Kept::kAll, Kept::kNone}) check_panels<bf16>({9, 270, 24, 0.05f, 0, 0, 0}, 64, kept, 1);
+  check_panels<bf16>({9, 270, 24, 0.05f, 0, 0, 0}, 64, 0, 1);
 }
 
 SIMCSE_TEST(similarity_sums_in_the_memory_of_gradients) {
-  check_panels<float>({70, 400, 64, 0.05f, 0, 1, 0}, 64, Kept::kSome, 1);
-  check_panels<bf16>({70, 400, 128, 0.05f, 0, 1, 0}, 64, Kept::kSome, 1);
-  check_panels<bf16>({70, 400, 128, 0.05f, 0, 1, 3}, 64, Kept::kSome, 1);
-  check_panels<bf16>({66, 270, 64, 0.05f, 0, 1, 0, kAllOptions}, 64, Kept::kSome, 1);
+  check_panels<float>({66, 200, 64, 0.05f, 0, 1, 0}, 64, 2, 1);
+  check_panels<bf16>({66, 330, 64, 0.05f, 0, 1, 0}, 64, 2, 1);
+  check_panels<bf16>({66, 330, 64, 0.05f, 0, 1, 3}, 64, 2, 2);
+  check_panels<bf16>({66, 200, 64, 0.05f, 0, 1, 0, kAllOptions}, 64, 1, 1);
 }
 
 SIMCSE_TEST(similarity_options_in_panels) {
   const Case k = {70, 140, 40, 0.05f, 0.5f, 0, 0, kAllOptions};
-  check_panels<float>(k, 64, Kept::kAll, 1);
-  check_panels<bf16>(k, 64, Kept::kNone, 2);
-  check_panels<bf16>({150, 300, 40, 0.05f, 0.5f, 1, 0, {true, false, false, true}}, 64, Kept::kAll, 1);
-  check_panels<bf16>({150, 200, 40, 0.05f, 0, 1, 0, {false, true, false, true}}, 128, Kept::kNone, 1);
-  check_panels<bf16>({130, 270, 24, 0.05f, 0, 1, 0, {true, true, false, true}}, 128, Kept::kAll, 1);
-  check_panels<bf16>({9, 270, 24, 0.05f, 0, 0, 0, {true, true, true, false}}, 64, Kept::kNone, 1);
+  check_panels<float>(k, 64, kWhole, 1);
+  check_panels<bf16>(k, 64, 0, 2);
+  check_panels<bf16>({130, 260, 40, 0.05f, 0.5f, 1, 0, {true, false, false, true}}, 64, kWhole, 1);
+  check_panels<bf16>({130, 140, 24, 0.05f, 0, 1, 0, {true, true, false, true}}, 128, kWhole, 1);
+  check_panels<bf16>({9, 140, 24, 0.05f, 0, 0, 0, {true, true, true, false}}, 64, 0, 1);
+  check_panels<bf16>({70, 100, 24, 0.05f, 0, 0, 0, {false, true, true, false}}, 64, 0, 1);
 }
 
 // Two queries and three keys, whose lse a test foretells.
