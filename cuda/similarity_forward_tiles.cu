@@ -1,5 +1,6 @@
 // Tiles of logits by mma.sync or fmaf: blocks of threads go through ranges of column tiles with a running sum for each
-// of their rows, and with both directions leave one for each column of a tile.
+// of their rows, and with both directions leave one for each column of a tile. With a margin, before them, tiles of
+// each query and its positive.
 #include "similarity_kernels.hpp"
 
 namespace simcse::cuda {
@@ -22,8 +23,8 @@ template <typename X, int kTile, bool kOptions, typename Product>
 SIMT_DEVICE void take_rows(const LogitTiles<X> &a, Product &product, int first_row, int first_column,
                            RunningSum (&sums)[kHeldRows<X, kTile>]) {
   using P = Part<X, kTile>;
-  Member of_columns[P::kColumns];
-  SIMT_UNROLL for (int c = 0; c < P::kColumns; c++) {
+  Member of_columns[P::kColumns];  // the plain loss, short of registers, reads them again for each row
+  SIMT_UNROLL for (int c = 0; c < P::kColumns && kOptions; c++) {
     of_columns[c] = member<kOptions>(a.block.columns, first_column + P::column(c));
   }
   SIMT_UNROLL for (int r = 0; r < P::kRows; r++) {
@@ -34,6 +35,7 @@ SIMT_DEVICE void take_rows(const LogitTiles<X> &a, Product &product, int first_r
     float best = lowest();
     SIMT_UNROLL for (int c = 0; c < P::kColumns; c++) {
       const int column = first_column + P::column(c);
+      if constexpr (!kOptions) of_columns[c] = member<kOptions>(a.block.columns, column);
       const Terms terms = terms_of<kOptions>(a.block, of_row, of_columns[c], product.get(r, c), row, column, target);
       s[c] = terms.row;
       best = fmaxf(best, s[c]);
@@ -120,7 +122,38 @@ SIMT_KERNEL((kTileThreads<X, kTile>), (kOptions ? 1 : kTileBlocks<X>)) logits(Lo
   store_rows<X, kTile>(a, first_row, sums);
 }
 
+template <typename X, int kTile>
+SIMT_KERNEL((kTileThreads<X, kTile>), kTileBlocks<X>) limits(LimitTiles<X> a) {
+  using P = Part<X, kTile>;
+  const int first = block_x() * kTile;
+  TileProduct<X, kTile, false, false> product;
+  multiply<X, kTile>(
+      product, a.depth / kDepth<X>,
+      [&](int step, X *rows, X *columns) {
+        StagedTile<X, kTile, false>::load(rows, a.rows, first, step * kDepth<X>);
+        StagedTile<X, kTile, false>::load(columns, a.columns, first, step * kDepth<X>);
+      },
+      [](int) {});
+  SIMT_UNROLL for (int r = 0; r < P::kRows; r++) {
+    SIMT_UNROLL for (int c = 0; c < P::kColumns; c++) {
+      const int row = first + P::row(r);
+      if (P::row(r) != P::column(c) || row >= a.block.rows.count) continue;
+      const Member of_row = member<false>(a.block.rows, row), of_column = member<false>(a.block.columns, row);
+      a.limits[row] = similarity_of(a.block, of_row, of_column, product.get(r, c)) +
+                      a.margin * a.block.inverse_temperature;
+    }
+  }
+}
+
 }  // namespace
+
+template <typename X>
+Fault limit_tiles(const char *name, const Queue &queue, int tile, int rows, const LimitTiles<X> &tiles) {
+  return by_tile<X>(tile, [&](auto size) {
+    constexpr int kTile = decltype(size)::kTile;
+    return launch(name, limits<X, kTile>, tile_geometry<X, kTile>(rows / kTile, 1), queue.stream, tiles);
+  });
+}
 
 template <typename X>
 Fault logit_tiles(const Queue &queue, int tile, bool options, int rows, const LogitTiles<X> &tiles) {
@@ -131,6 +164,8 @@ Fault logit_tiles(const Queue &queue, int tile, bool options, int rows, const Lo
   });
 }
 
+template Fault limit_tiles(const char *, const Queue &, int, int, const LimitTiles<f16> &);
+template Fault limit_tiles(const char *, const Queue &, int, int, const LimitTiles<float> &);
 template Fault logit_tiles(const Queue &, int, bool, int, const LogitTiles<f16> &);
 template Fault logit_tiles(const Queue &, int, bool, int, const LogitTiles<float> &);
 

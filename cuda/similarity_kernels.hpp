@@ -1,4 +1,4 @@
-// The three products of a block of similarity_softmax. Their launches are all that the two passes (panels, copies, sums
+// The products of a block of similarity_softmax. Their launches are all that the two passes (panels, copies, sums
 // between blocks, memory: similarity_softmax.cu, similarity_softmax_backward.cu) know of tensor cores.
 //
 // Here they are for every GPU: mma.sync and fmaf, over similarity_tile.hpp. Other instructions, of one architecture,
@@ -11,8 +11,8 @@
 //   g             (filled rows, pitch): gradient_of each product
 //   row_sums, column_sums: all of them, from 0 or onto what is there, each in an order of the shape alone
 // Operands lie row by row, and are filled up to whole tiles (similarity_rows.hpp): f16 in multiples of 64 vectors and
-// 64 columns, of which bulk copies can be made. What a margin leaves out follows from the bits of the products: logits
-// and gradients must come from the same instructions, over the same order of the sum.
+// 64 columns, of which bulk copies can be made. What a margin leaves out follows from the bits of the products: logits,
+// limits and gradients must come from the same instructions, over the same order of the sum.
 #pragma once
 
 #include "similarity_logits.hpp"
@@ -35,12 +35,22 @@ struct LogitTiles {
   float *target_logits;  // (rows)
 };
 
+// Of each row and the column of the same number, its positive: the limit of an anchor.
+template <typename X>
+struct LimitTiles {
+  Matrix<X> rows, columns;
+  Block block;
+  int depth;
+  float margin;
+  float *limits;  // (rows)
+};
+
 template <typename X>
 struct GradientTiles {
   Matrix<X> rows, columns;
   Block block;
   int depth;
-  float factor;  // of gradient_of: the temperature, times what brings G into the range of X
+  float factor;  // of gradient_of: what brings G into the range of X
   X *g;
   int64_t pitch;
 };
@@ -61,6 +71,8 @@ struct SumTiles {
 // `options` as the shape's plain() says not. Rows and columns as they are filled up.
 template <typename X>
 Fault logit_tiles(const Queue &queue, int tile, bool options, int rows, const LogitTiles<X> &tiles);
+template <typename X>
+Fault limit_tiles(const char *name, const Queue &queue, int tile, int rows, const LimitTiles<X> &tiles);
 template <typename X>
 Fault gradient_tiles(const Queue &queue, int tile, bool options, int rows, int columns, const GradientTiles<X> &tiles);
 template <typename X>

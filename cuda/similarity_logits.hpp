@@ -31,7 +31,7 @@ SIMT_DEVICE float exponential(float x) {
 // A panel of a block. Of the arrays, `inverse` is as long as the copies are filled up; others have `count` elements.
 struct Panel {
   int count;
-  const float *inverse;        // 1 / length of the copy, of rows divided by the temperature
+  const float *inverse;        // 1 / length of the copy
   const float *lse;            // backward: infinite where no anchor; null where none is one
   const float *limits;         // largest logits of negatives; null without a margin
   const int64_t *ids;          // null where all are different
@@ -44,6 +44,7 @@ struct Block {
   int first_column;        // of the panel
   int diagonal;            // column - row where `bias` is added: a query's own hard negative, a vector and itself
   float bias;
+  float inverse_temperature;
 };
 
 // A row or a column, as its terms need it. kOptions as false trims what the plain loss has no use for.
@@ -72,6 +73,12 @@ SIMT_DEVICE int target_of(const Block &block, int row) {
   return block.targets != nullptr && row < block.rows.count ? block.targets[row] - block.first_column : -1;
 }
 
+// The logit of a pair but for a bias: the same bits whichever of the two is the row, so that what equals a positive is
+// not above it.
+SIMT_DEVICE float similarity_of(const Block &block, const Member &of_row, const Member &of_column, float product) {
+  return product * (of_row.inverse * of_column.inverse * block.inverse_temperature);
+}
+
 // The logit of a pair as it stands in the sum of its row and of its column: the lowest number where it does not.
 struct Terms {
   float row, column;
@@ -80,7 +87,7 @@ struct Terms {
 template <bool kOptions>
 SIMT_DEVICE Terms terms_of(const Block &block, const Member &of_row, const Member &of_column, float product, int row,
                            int column, int target) {
-  const float similarity = product * (of_row.inverse * of_column.inverse);
+  const float similarity = similarity_of(block, of_row, of_column, product);
   const float s = column - row == block.diagonal ? similarity + block.bias : similarity;
   if (column >= block.columns.count) return {lowest(), lowest()};
   if constexpr (kOptions) {

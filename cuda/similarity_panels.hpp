@@ -76,11 +76,40 @@ class PanelPair {
 
   // Takes the block of the rows from i0 on and the columns from j0 on.
   Fault take(const Side<T> &rows, int64_t i0, const Side<T> &columns, int64_t j0) {
-    const PanelCopy<T, X> row_copy =
-        newly(rows_, rows, i0, plan_.row_panel, 1.0f / sides_.contrast->temperature);
-    const PanelCopy<T, X> column_copy = newly(columns_, columns, j0, plan_.column_panel, 1.0f);
+    const PanelCopy<T, X> row_copy = newly(rows_, rows, i0, plan_.row_panel);
+    const PanelCopy<T, X> column_copy = newly(columns_, columns, j0, plan_.column_panel);
     if (row_copy.filled + column_copy.filled == 0) return 0;
     return copy_panels<T, X>(name_, queue_, hidden_, plan_.columns, measure_, row_copy, column_copy);
+  }
+
+  // The limits of all queries, panel by panel with their positives in place of columns.
+  Fault find_limits(float *limits) {
+    const int panel = plan_.row_panel < plan_.column_panel ? plan_.row_panel : plan_.column_panel;
+    for (int64_t i0 = 0; i0 < sides_.queries.count; i0 += panel) {
+      const PanelCopy<T, X> row_copy = newly(rows_, sides_.queries, i0, panel);
+      PanelCopy<T, X> positives = row_copy;
+      positives.vectors = sides_.keys.vectors;
+      positives.norms = nullptr;
+      positives.copy = columns_.copy;
+      positives.inverse = columns_.inverse;
+      positives.picked = sides_.targets + i0;
+      positives.all = sides_.keys.count;
+      Fault fault = copy_panels<T, X>(name_, queue_, hidden_, plan_.columns, measure_, row_copy, {});
+      if (fault == 0) fault = copy_panels<T, X>(name_, queue_, hidden_, plan_.columns, true, {}, positives);
+      if (fault != 0) return fault;
+      const LimitTiles<X> tiles = {rows(),
+                                   columns(),
+                                   {{row_copy.count, rows_.inverse, nullptr, nullptr, nullptr, nullptr},
+                                    {row_copy.count, columns_.inverse, nullptr, nullptr, nullptr, nullptr},
+                                    nullptr, 0, kNoDiagonal, 0.0f, inverse_temperature()},
+                                   plan_.columns,
+                                   sides_.contrast->false_negative_margin,
+                                   limits + i0};
+      fault = limit_tiles<X>(name_, queue_, plan_.logit_tile, row_copy.filled, tiles);
+      if (fault != 0) return fault;
+    }
+    rows_.side = columns_.side = nullptr;
+    return 0;
   }
 
   Matrix<X> rows() const { return {rows_.copy, plan_.columns}; }
@@ -92,7 +121,7 @@ class PanelPair {
 
   Block block() const {
     const simcse_contrast &contrast = *sides_.contrast;
-    Block block = {panel(rows_), panel(columns_), nullptr, 0, kNoDiagonal, 0.0f};
+    Block block = {panel(rows_), panel(columns_), nullptr, 0, kNoDiagonal, 0.0f, inverse_temperature()};
     if (rows_.side == columns_.side) {
       block.diagonal = diagonal(rows_.first - columns_.first);
       block.bias = -INFINITY;
@@ -116,13 +145,14 @@ class PanelPair {
     float *inverse = nullptr;
   };
 
+  float inverse_temperature() const { return 1.0f / sides_.contrast->temperature; }
   int filled(int count) const {
     return (int)round_up(count, plan_.logit_tile > plan_.gradient_tile ? plan_.logit_tile : plan_.gradient_tile);
   }
 
   // What is to be copied for a panel to be held: nothing if it is already.
-  PanelCopy<T, X> newly(Held &held, const Side<T> &side, int64_t first, int panel, float factor) const {
-    PanelCopy<T, X> copy = {side.vectors, side.norms, 0, 0, factor, held.copy, held.inverse};
+  PanelCopy<T, X> newly(Held &held, const Side<T> &side, int64_t first, int panel) const {
+    PanelCopy<T, X> copy = {side.vectors, side.norms, 0, 0, held.copy, held.inverse, nullptr, 0};
     if (held.side == &side && held.first == first) return copy;
     held.side = &side;
     held.first = first;

@@ -1,8 +1,7 @@
-// A thread a query or key; for the limits, a warp a query (similarity_rows.cu).
+// A thread a query or key.
 #include "similarity_partners.hpp"
 
 #include "similarity_logits.hpp"
-#include "similarity_rows.hpp"
 
 namespace simcse::cuda {
 
@@ -75,26 +74,17 @@ Partners partners_at(void *scratch, const SimilarityShape &shape) {
           static_cast<float *>(at(o.key_limits))};
 }
 
-Fault find_partners(const char *name, const Queue &queue, const SimilarityShape &shape, const PartnerInputs &in,
-                    const Partners &to) {
-  Fault fault = 0;
-  if (to.query_limits != nullptr) {
-    const PositiveLimits limits = {in.targets, shape.queries, shape.keys, shape.hidden, in.contrast->temperature,
-                                   in.contrast->false_negative_margin, to.query_limits};
-    fault = shape.dtype == SIMCSE_BF16
-                ? positive_limits(name, queue, static_cast<const bf16 *>(in.queries),
-                                  static_cast<const bf16 *>(in.keys), limits)
-                : positive_limits(name, queue, static_cast<const float *>(in.queries),
-                                  static_cast<const float *>(in.keys), limits);
-  }
-  if (fault != 0 || to.first_query == nullptr) return fault;
-  fault = launch(name, clear_first_queries, threads_geometry(shape.keys), queue.stream, to.first_query, shape.keys);
+Fault find_partners(const char *name, const Queue &queue, const SimilarityShape &shape, const int32_t *targets,
+                    const simcse_contrast &contrast, const Partners &to) {
+  if (to.first_query == nullptr) return 0;
+  Fault fault =
+      launch(name, clear_first_queries, threads_geometry(shape.keys), queue.stream, to.first_query, shape.keys);
   if (fault != 0) return fault;
-  fault = launch(name, find_first_queries, threads_geometry(shape.queries), queue.stream, in.targets, shape.queries,
+  fault = launch(name, find_first_queries, threads_geometry(shape.queries), queue.stream, targets, shape.queries,
                  shape.keys, to.first_query);
   if (fault != 0) return fault;
   return launch(name, name_partners, threads_geometry(shape.queries > shape.keys ? shape.queries : shape.keys),
-                queue.stream, in.targets, in.contrast->query_ids, in.contrast->key_ids, shape.queries, shape.keys, to);
+                queue.stream, targets, contrast.query_ids, contrast.key_ids, shape.queries, shape.keys, to);
 }
 
 }  // namespace simcse::cuda

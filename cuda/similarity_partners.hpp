@@ -20,16 +20,8 @@ struct Partners {
 int64_t partner_bytes(const SimilarityShape &shape);
 Partners partners_at(void *scratch, const SimilarityShape &shape);
 
-struct PartnerInputs {
-  const void *queries, *keys;
-  const int32_t *targets;
-  const simcse_contrast *contrast;
-};
-template <typename Arguments>
-PartnerInputs partner_inputs(const Arguments &a) {
-  return {a.queries, a.keys, a.targets, &a.contrast};
-}
-Fault find_partners(const char *name, const Queue &queue, const SimilarityShape &shape, const PartnerInputs &in,
-                    const Partners &to);
+// All but the limits of queries, which are there before (similarity_panels.hpp).
+Fault find_partners(const char *name, const Queue &queue, const SimilarityShape &shape, const int32_t *targets,
+                    const simcse_contrast &contrast, const Partners &to);
 
 }  // namespace simcse::cuda

@@ -1,8 +1,6 @@
 // A warp a vector, N columns a lane at a time.
 #include "similarity_rows.hpp"
 
-#include "similarity_logits.hpp"
-
 namespace simcse::cuda {
 
 namespace {
@@ -75,21 +73,26 @@ SIMT_KERNEL(kWarps *kWarp) copy_vectors(PanelCopy<T, X> queries, PanelCopy<T, X>
   const bool of_keys = row >= queries.filled;
   if (of_keys) row -= queries.filled;
   const PanelCopy<T, X> panel = of_keys ? keys : queries;
-  const bool there = row < panel.count;
-  const T *const from = panel.vectors + (int64_t)row * hidden;
+  bool there = row < panel.count;
+  int64_t vector = row;
+  if (there && panel.picked != nullptr) {
+    vector = panel.picked[row];
+    there = vector >= 0 && vector < panel.all;
+  }
+  const T *const from = panel.vectors + vector * hidden;
   X *const to = panel.copy + (int64_t)row * columns;
   Scale scale = {1.0f, 1.0f, 0.0f};
   if (there) {
     float norm;
     if constexpr (kMeasure) {
       norm = length_of<T, N>(from, hidden);
-      if (lane() == 0) panel.norms[row] = norm;
+      if (lane() == 0 && panel.norms != nullptr) panel.norms[row] = norm;
     } else {
       norm = panel.norms[row];
     }
     scale = scale_of(norm);
   }
-  if (lane() == 0) panel.inverse[row] = scale.inverse * panel.factor;
+  if (lane() == 0) panel.inverse[row] = scale.inverse;
   SIMT_UNROLL for (int c = lane() * N; c < columns; c += kWarp * N) {
     float x[N] = {};
     if (there && c < hidden) {
@@ -151,40 +154,6 @@ through_normalisation(PanelGradient<T> queries, PanelGradient<T> keys, int hidde
   }
 }
 
-// What is as similar as the positive is not above it by a margin of 0, whatever the products of tiles lose on their
-// way: about 2^-23 for each step of their sums.
-template <typename T>
-constexpr float kTie = sizeof(T) == 2 ? 0x1p-15f : 0x1p-20f;
-
-template <typename T, int N>
-SIMT_KERNEL(kWarps *kWarp) limits_of_positives(const T *queries, const T *keys, PositiveLimits a) {
-  const int64_t i = (int64_t)block_x() * kWarps + warp();
-  if (i >= a.queries) return;
-  const int64_t target = a.targets[i];
-  if (target < 0 || target >= a.keys) {
-    if (lane() == 0) a.limits[i] = infinity();
-    return;
-  }
-  const T *const query = queries + i * a.hidden;
-  const T *const key = keys + target * a.hidden;
-  const Scale of_query = scale_of(length_of<T, N>(query, a.hidden));
-  const Scale of_key = scale_of(length_of<T, N>(key, a.hidden));
-  float sum = 0.0f;
-  SIMT_UNROLL for (int c = lane() * N; c < a.hidden; c += kWarp * N) {
-    Pack<T, N> pack;
-    float x[N], y[N];
-    pack.load(query + c);
-    pack.get(x);
-    pack.load(key + c);
-    pack.get(y);
-    SIMT_UNROLL for (int k = 0; k < N; k++) {
-      sum = fmaf(x[k] * of_query.first * of_query.second, y[k] * of_key.first * of_key.second, sum);
-    }
-  }
-  const float cosine = warp_sum(sum) * of_query.inverse * of_key.inverse;
-  if (lane() == 0) a.limits[i] = (cosine + (a.margin + kTie<T>)) / a.temperature;
-}
-
 Geometry warps_geometry(int64_t rows) {
   Geometry geometry;
   geometry.x = (unsigned)ceil_divide(rows, kWarps);
@@ -220,15 +189,6 @@ Fault finish_panels(const char *name, const Queue &queue, int hidden, int column
                 warps_geometry(queries.count + keys.count), queue.stream, queries, keys, hidden, columns, factor);
 }
 
-template <typename T>
-Fault positive_limits(const char *name, const Queue &queue, const T *queries, const T *keys,
-                      const PositiveLimits &limits) {
-  constexpr int kN = kVector<T>;
-  const bool vectors = limits.hidden % kN == 0 && aligned16(queries, keys);
-  return launch(name, vectors ? limits_of_positives<T, kN> : limits_of_positives<T, 1>,
-                warps_geometry(limits.queries), queue.stream, queries, keys, limits);
-}
-
 template Fault copy_panels(const char *, const Queue &, int, int, bool, const PanelCopy<bf16, f16> &,
                            const PanelCopy<bf16, f16> &);
 template Fault copy_panels(const char *, const Queue &, int, int, bool, const PanelCopy<float, float> &,
@@ -237,7 +197,5 @@ template Fault finish_panels(const char *, const Queue &, int, int, float, const
                              const PanelGradient<bf16> &);
 template Fault finish_panels(const char *, const Queue &, int, int, float, const PanelGradient<float> &,
                              const PanelGradient<float> &);
-template Fault positive_limits(const char *, const Queue &, const bf16 *, const bf16 *, const PositiveLimits &);
-template Fault positive_limits(const char *, const Queue &, const float *, const float *, const PositiveLimits &);
 
 }  // namespace simcse::cuda

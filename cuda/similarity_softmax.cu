@@ -119,7 +119,8 @@ class Forward {
 
   Fault run() {
     const int panel = plan_.row_panel;
-    Fault fault = find_partners(kName, queue_, shape_, partner_inputs(args_), partners_);
+    Fault fault = shape_.margin ? pair_.find_limits(partners_.query_limits) : 0;
+    if (fault == 0) fault = find_partners(kName, queue_, shape_, args_.targets, args_.contrast, partners_);
     for (int64_t i0 = 0; i0 < shape_.queries && fault == 0; i0 += panel) fault = queries_panel(i0);
     for (int64_t j0 = 0; shape_.keys_with_keys() && j0 < shape_.keys && fault == 0; j0 += panel) {
       fault = same_side(sides_.keys, j0, false, true);

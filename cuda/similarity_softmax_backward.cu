@@ -58,7 +58,8 @@ class Backward {
         one_sweep_(shape_.one_sweep(plan.row_panel)) {}
 
   Fault run() {
-    Fault fault = find_partners(kName, queue_, shape_, partner_inputs(args_), partners_);
+    Fault fault = shape_.margin ? pair_.find_limits(partners_.query_limits) : 0;
+    if (fault == 0) fault = find_partners(kName, queue_, shape_, args_.targets, args_.contrast, partners_);
     for (int64_t i0 = 0; i0 < shape_.queries && fault == 0; i0 += plan_.row_panel) fault = queries_panel(i0);
     for (int64_t j0 = 0; !one_sweep_ && j0 < shape_.keys && fault == 0; j0 += plan_.column_panel) {
       fault = keys_panel(j0);
@@ -126,7 +127,7 @@ class Backward {
                                     pair_.columns(),
                                     pair_.block(),
                                     plan_.columns,
-                                    args_.contrast.temperature * kRange,
+                                    kRange,
                                     g,
                                     plan_.column_panel};
     fault = gradient_tiles<X>(queue_, plan_.logit_tile, !shape_.plain(), pair_.filled_rows(), pair_.filled_columns(),
