@@ -350,8 +350,7 @@ SIMCSE_TEST(similarity_softmax_keeps_what_is_not_a_number) {
 // What equals an anchor's positive is not above it, on whichever side and in whichever panel it is.
 template <typename T>
 void check_ties() {
-  const Case k = {70, 140, 48, 0.05f, 0, 0, 0, {true, true, true, false, true}};
-  check_case<T>(k, own_plans<T>(k), 1);
+  const Case k = {66, 70, 24, 0.05f, 0, 0, 0, {true, true, true, false, true}};
   check_panels<T>(k, 64, kWhole, 1);
 }
 
