@@ -6,56 +6,77 @@ namespace simcse::cuda {
 namespace {
 
 // Panels of the forward pass cost copies, 2 * 8192 * H numbers, and 8192 vectors of the other side hide their price of
-// reading and copying. Those of the backward pass have G too: 32 MB in f16, which stays in the L2 of large GPUs.
+// reading and copying. In f32, whose products are slow, a tile has more parts of column sums to keep.
 constexpr int kForwardPanel = 8192;
-constexpr int kBackwardPanel = 4096;
-// Blocks that are to be there at least, where the shapes allow it: two for each multiprocessor of a large GPU.
+constexpr int kForwardPanelF32 = 4096;
+// Those of the backward pass have G too: 16 MB in f16, which stays in the L2 of large GPUs. At H = 768, 2 * 22 * 6
+// tiles of gradients are two for each of the 132 multiprocessors of an H200, and scratch memory is 33 MB.
+constexpr int kBackwardPanel = 22 * 128;
+// Blocks of threads that are to be there at least, where the shapes allow it: two for each multiprocessor of a large
+// GPU.
 constexpr int64_t kBlocks = 256;
-// Blocks of the forward pass, at most: some turns of all multiprocessors, so that the last turn costs little.
+// Those of the forward pass, at most: some turns of all multiprocessors, so that the last turn costs little.
 constexpr int64_t kMostBlocks = 1024;
 
 int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Large tiles use each copied number more often, small ones make more blocks.
+// Large tiles use each copied number more often, small ones make more blocks of threads.
 int tile_of(simcse_dtype dtype, int64_t rows, int64_t columns) {
   return dtype == SIMCSE_BF16 && ceil_divide(rows, 128) * ceil_divide(columns, 128) >= kBlocks ? 128 : 64;
 }
 
+// Rows and columns of the largest block. Of one side against itself, rows and columns are cut alike.
+struct Extents {
+  int64_t rows, columns;
+};
+Extents extents(const SimilarityShape &shape, int panel) {
+  Extents most = {smaller(shape.queries, panel), smaller(shape.keys, panel)};
+  if (shape.same_side) most.rows = most.columns = larger(most.rows, most.columns);
+  return most;
+}
+
+// As many whole panels of keys as have f32 sums that fit in d_keys, but for its first panel.
+int64_t keys_kept_in_gradient(const SimilarityShape &shape, const SimilarityPlan &plan) {
+  const int64_t bytes = (shape.keys - plan.column_panel) * shape.hidden * shape.element() - kSumAlignment;
+  return larger(0, bytes / ((int64_t)plan.columns * 4) / plan.column_panel * plan.column_panel);
+}
+
 }  // namespace
 
-SimilarityPlan similarity_forward_plan(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys) {
+SimilarityPlan similarity_forward_plan(const SimilarityShape &shape) {
   SimilarityPlan plan = {};
-  plan.logit_tile = tile_of(dtype, queries, keys);
+  const Extents most = extents(shape, shape.dtype == SIMCSE_BF16 ? kForwardPanel : kForwardPanelF32);
+  plan.logit_tile = tile_of(shape.dtype, most.rows, most.columns);
   plan.gradient_tile = 64;
-  plan.columns = (int)round_up(hidden, 64);
-  plan.query_panel = (int)smaller(round_up(queries, plan.logit_tile), kForwardPanel);
-  plan.key_panel = (int)smaller(round_up(keys, plan.logit_tile), kForwardPanel);
-  const int64_t rows = plan.query_panel / plan.logit_tile;
-  const int64_t columns = plan.key_panel / plan.logit_tile;
+  plan.columns = (int)round_up(shape.hidden, 64);
+  plan.row_panel = (int)round_up(most.rows, plan.logit_tile);
+  plan.column_panel = (int)round_up(most.columns, plan.logit_tile);
+  const int64_t rows = plan.row_panel / plan.logit_tile;
+  const int64_t columns = plan.column_panel / plan.logit_tile;
   plan.tiles_of_range = (int)larger(1, rows * columns / kMostBlocks);
   plan.ranges = (int)ceil_divide(columns, plan.tiles_of_range);
   plan.splits = 1;
-  plan.whole_keys = true;
   return plan;
 }
 
-SimilarityPlan similarity_backward_plan(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys) {
+SimilarityPlan similarity_backward_plan(const SimilarityShape &shape) {
   SimilarityPlan plan = {};
-  const int64_t rows = smaller(queries, kBackwardPanel);
-  const int64_t columns = smaller(keys, kBackwardPanel);
-  plan.logit_tile = tile_of(dtype, rows, columns);
-  plan.gradient_tile = tile_of(dtype, rows + columns, hidden);
-  plan.columns = (int)round_up(hidden, larger(64, plan.gradient_tile));
+  const Extents most = extents(shape, kBackwardPanel);
+  plan.logit_tile = tile_of(shape.dtype, most.rows, most.columns);
+  plan.gradient_tile = tile_of(shape.dtype, most.rows + most.columns, shape.hidden);
+  plan.columns = (int)round_up(shape.hidden, larger(64, plan.gradient_tile));
   const int64_t tile = larger(plan.logit_tile, plan.gradient_tile);
-  plan.query_panel = (int)round_up(rows, tile);
-  plan.key_panel = (int)round_up(columns, tile);
+  plan.row_panel = (int)round_up(most.rows, tile);
+  plan.column_panel = (int)round_up(most.columns, tile);
   plan.tiles_of_range = 1;
   plan.ranges = 1;
   // Few queries over many keys: few tiles of d_queries, each of a long sum.
-  const int64_t tiles = plan.query_panel / plan.gradient_tile * (plan.columns / plan.gradient_tile);
-  plan.splits = (int)larger(1, smaller(kBlocks / tiles, plan.key_panel / 256));
-  plan.whole_keys = queries > kBackwardPanel && keys * plan.columns * 4 <= kWholeKeysBytes;
+  const int64_t tiles = plan.row_panel / plan.gradient_tile * (plan.columns / plan.gradient_tile);
+  plan.splits = (int)larger(1, smaller(kBlocks / tiles, plan.column_panel / 256));
+  if (shape.one_sweep(plan.row_panel)) return plan;
+  plan.kept_in_gradient = shape.keys * plan.columns * 4 > kKeptBytes;
+  plan.kept_keys = plan.kept_in_gradient ? keys_kept_in_gradient(shape, plan) : shape.keys;
   return plan;
 }
 

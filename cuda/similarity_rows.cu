@@ -73,21 +73,26 @@ SIMT_KERNEL(kWarps *kWarp) copy_vectors(PanelCopy<T, X> queries, PanelCopy<T, X>
   const bool of_keys = row >= queries.filled;
   if (of_keys) row -= queries.filled;
   const PanelCopy<T, X> panel = of_keys ? keys : queries;
-  const bool there = row < panel.count;
-  const T *const from = panel.vectors + (int64_t)row * hidden;
+  bool there = row < panel.count;
+  int64_t vector = row;
+  if (there && panel.picked != nullptr) {
+    vector = panel.picked[row];
+    there = vector >= 0 && vector < panel.all;
+  }
+  const T *const from = panel.vectors + vector * hidden;
   X *const to = panel.copy + (int64_t)row * columns;
   Scale scale = {1.0f, 1.0f, 0.0f};
   if (there) {
     float norm;
     if constexpr (kMeasure) {
       norm = length_of<T, N>(from, hidden);
-      if (lane() == 0) panel.norms[row] = norm;
+      if (lane() == 0 && panel.norms != nullptr) panel.norms[row] = norm;
     } else {
       norm = panel.norms[row];
     }
     scale = scale_of(norm);
   }
-  if (lane() == 0) panel.inverse[row] = scale.inverse * panel.factor;
+  if (lane() == 0) panel.inverse[row] = scale.inverse;
   SIMT_UNROLL for (int c = lane() * N; c < columns; c += kWarp * N) {
     float x[N] = {};
     if (there && c < hidden) {

@@ -10,12 +10,14 @@ namespace simcse::cuda {
 // A panel's vectors of one side; of the other side there may be none.
 template <typename T, typename X>
 struct PanelCopy {
-  const T *vectors;  // (count, H)
-  float *norms;      // (count), written where `measure`
+  const T *vectors;   // (count, H)
+  float *norms;       // (count), written where `measure`, unless null
   int count, filled;  // `filled` rows are written, those past `count` with zeros
-  float factor;       // on the inverse lengths
   X *copy;            // (filled, columns)
   float *inverse;     // (filled), 0 past `count`
+  // Null, or which of `all` vectors: then they are measured. One that there is not is a row past `count`.
+  const int32_t *picked;
+  int64_t all;
 };
 
 template <typename T, typename X>

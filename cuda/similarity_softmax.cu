@@ -1,8 +1,7 @@
-// Forward: blocks go through ranges of key tiles with a running sum for each of their rows.
+// Forward: a running sum for each query, and with both directions for each key, which blocks add to in order.
 #include "similarity_softmax.hpp"
 
-#include "similarity_rows.hpp"
-#include "similarity_tile.hpp"
+#include "similarity_panels.hpp"
 
 namespace simcse::cuda {
 
@@ -10,233 +9,240 @@ namespace {
 
 constexpr char kName[] = "similarity_softmax_forward";
 constexpr int kThreads = 256;  // that finish rows, one each
+constexpr int kWarps = 8;      // that share out the parts of a sum
 
+// Parts (count, pitch) of `rows` sums, in an order of their own number, onto what is there or in its place.
 template <typename X>
-struct Tiles {
-  Matrix<X> queries, keys;
-  Logits logits;
-  int depth;           // columns of the copies
-  int tiles_of_range;  // of keys, for a block
-  bool first;          // panel of keys for these queries
-  RunningSum *partials;  // (ranges, pitch)
-  int pitch;             // rows of a panel
-  float *target_logits;  // (rows)
+SIMT_KERNEL(kWarps *kWarp)
+merge_parts(const RunningSum *parts, int count, int pitch, int rows, RunningSum *to, bool add) {
+  using Sums = RunningSum[kWarp];
+  SIMT_SHARED(Sums, of_warps, kWarps);
+  const int row = block_x() * kWarp + lane();
+  RunningSum sum = {lowest(), 0.0f};
+  if (row < rows) {
+    for (int part = warp(); part < count; part += kWarps) sum = merged<X>(sum, parts[(int64_t)part * pitch + row]);
+  }
+  of_warps[warp()][lane()] = sum;
+  sync_block();
+  if (warp() > 0 || row >= rows) return;
+  SIMT_UNROLL for (int w = 1; w < kWarps; w++) sum = merged<X>(sum, of_warps[w][lane()]);
+  to[row] = add ? merged<X>(to[row], sum) : sum;
+}
+
+struct Finish {
+  const RunningSum *query_sums, *key_sums;  // those of keys with both directions, else null
+  const float *target_logits;
+  const int32_t *targets, *first_query;
+  int64_t queries, keys;
+  float *lse, *key_lse;
+  float *losses;  // one for each block
 };
 
-// The running sums of a thread's rows over its warp's columns: the lanes of a row share them out.
-template <typename X, int kTile>
-constexpr int kHeldRows = (Part<X, kTile>::kRows + Part<X, kTile>::kLanes - 1) / Part<X, kTile>::kLanes;
-
-template <typename X, int kTile>
-SIMT_DEVICE bool holds_row(int r) {
-  return lane() % Part<X, kTile>::kLanes == r / kHeldRows<X, kTile>;
+// Not lse - target: lse is of the size 1 / temperature, and rounding it would cost the digits of a small loss.
+SIMT_DEVICE float loss_of(const RunningSum &sum, float target_logit) {
+  return (sum.best - target_logit) + logf(sum.total);
 }
 
-// A tile's logits into the running sums of its rows.
-template <typename X, int kTile, typename Product>
-SIMT_DEVICE void take_tile(const Tiles<X> &a, const Product &product, int first_row, int first_column,
-                           RunningSum (&sums)[kHeldRows<X, kTile>]) {
-  using P = Part<X, kTile>;
-  SIMT_UNROLL for (int r = 0; r < P::kRows; r++) {
-    const int row = first_row + P::row(r);
-    const float query_inverse = a.logits.query_inverse[row];
-    const int target = row < a.logits.rows ? a.logits.targets[row] - a.logits.first_key : -1;
-    float s[P::kColumns];
-    float best = lowest();
-    SIMT_UNROLL for (int c = 0; c < P::kColumns; c++) {
-      const int column = first_column + P::column(c);
-      s[c] = logit(a.logits, product.get(r, c), query_inverse * a.logits.key_inverse[column], row, column);
-      best = fmaxf(best, s[c]);
-      if (column == target) a.target_logits[row] = s[c];
-    }
-    SIMT_UNROLL for (int step = 1; step < P::kLanes; step *= 2) best = fmaxf(best, shuffle_xor(best, step));
-    const float base = best == lowest() ? 0.0f : best;
-    float total = 0.0f;
-    SIMT_UNROLL for (int c = 0; c < P::kColumns; c++) total += exponential<X>(s[c] - base);
-    SIMT_UNROLL for (int step = 1; step < P::kLanes; step *= 2) total += shuffle_xor(total, step);
-    RunningSum &sum = sums[r % kHeldRows<X, kTile>];
-    if (holds_row<X, kTile>(r)) sum = merged<X>(sum, {best, total});
-  }
-}
-
-// The running sums of a row's warps, in order, and of the panels before.
-template <typename X, int kTile>
-SIMT_DEVICE void store_sums(const Tiles<X> &a, int first_row, const RunningSum (&sums)[kHeldRows<X, kTile>]) {
-  using P = Part<X, kTile>;
-  RunningSum *const of_warps = dynamic_shared<RunningSum>();  // (kWarps, kTile)
-  SIMT_UNROLL for (int r = 0; r < P::kRows; r++) {
-    if (holds_row<X, kTile>(r)) of_warps[P::warp_of_row() * kTile + P::row(r)] = sums[r % kHeldRows<X, kTile>];
-  }
-  sync_block();
-  if (thread() >= kTile) return;
-  RunningSum sum = of_warps[thread()];
-  SIMT_UNROLL for (int w = 1; w < P::kWarps; w++) sum = merged<X>(sum, of_warps[w * kTile + thread()]);
-  RunningSum *const to = a.partials + (int64_t)block_y() * a.pitch + first_row + thread();
-  *to = a.first ? sum : merged<X>(*to, sum);
-}
-
-template <typename X, int kTile>
-SIMT_KERNEL((kTileThreads<X, kTile>), kTileBlocks<X>) logit_tiles(Tiles<X> a) {
-  const int first_row = block_x() * kTile;
-  const int first_tile = block_y() * a.tiles_of_range;
-  const int all_tiles = (a.logits.columns + kTile - 1) / kTile;
-  const int tiles = all_tiles - first_tile < a.tiles_of_range ? all_tiles - first_tile : a.tiles_of_range;
-  int load_depth = 0, load_column = first_tile * kTile;
-  int depth = 0, column = first_tile * kTile;
-  RunningSum sums[kHeldRows<X, kTile>];
-  SIMT_UNROLL for (int i = 0; i < kHeldRows<X, kTile>; i++) sums[i] = {lowest(), 0.0f};
-  TileProduct<X, kTile, false, false> product;
-  // The tiles of a range are one long product, so that copies for the next are on their way during the exponentials.
-  multiply<X, kTile>(
-      product, tiles < 0 ? 0 : tiles * (a.depth / kDepth<X>),
-      [&](int, X *queries, X *keys) {
-        StagedTile<X, kTile, false>::load(queries, a.queries, first_row, load_depth);
-        StagedTile<X, kTile, false>::load(keys, a.keys, load_column, load_depth);
-        load_depth += kDepth<X>;
-        if (load_depth < a.depth) return;
-        load_depth = 0;
-        load_column += kTile;
-      },
-      [&](int) {
-        depth += kDepth<X>;
-        if (depth < a.depth) return;
-        take_tile<X, kTile>(a, product, first_row, column, sums);
-        product.clear();
-        depth = 0;
-        column += kTile;
-      });
-  store_sums<X, kTile>(a, first_row, sums);
-}
-
-// lse of a panel's queries, and the sum of a block's losses.
-template <typename X>
-SIMT_KERNEL(kThreads)
-finish_rows(const RunningSum *partials, int ranges, int pitch, const float *target_logits, int rows, float *lse,
-            float *losses) {
+// lse of the queries, and the sum of a block's losses.
+SIMT_KERNEL(kThreads) finish_queries(Finish a) {
   SIMT_SHARED(float, sums, kWarp);
-  const int row = block_x() * kThreads + thread();
+  const int64_t i = (int64_t)block_x() * kThreads + thread();
   float loss = 0.0f;
-  if (row < rows) {
-    RunningSum sum = partials[row];
-    for (int range = 1; range < ranges; range++) sum = merged<X>(sum, partials[(int64_t)range * pitch + row]);
-    const float rest = logf(sum.total);
-    lse[row] = sum.best + rest;
-    // Not lse - target: lse is of the size 1 / temperature, and rounding it would cost the digits of a small loss.
-    loss = (sum.best - target_logits[row]) + rest;
+  if (i < a.queries) {
+    const RunningSum sum = a.query_sums[i];
+    a.lse[i] = sum.best + logf(sum.total);
+    loss = loss_of(sum, a.target_logits[i]);
+    const int64_t target = a.targets[i];
+    if (a.key_sums != nullptr && target >= 0 && target < a.keys) {
+      loss += loss_of(a.key_sums[target], a.target_logits[i]);
+    }
   }
   loss = block_sum(loss, sums);
-  if (thread() == 0) losses[block_x()] = loss;
+  if (thread() == 0) a.losses[block_x()] = loss;
 }
 
-SIMT_KERNEL(kThreads) mean_loss(const float *losses, int count, float queries, float *loss) {
+SIMT_KERNEL(kThreads) finish_keys(Finish a) {
+  const int64_t j = (int64_t)block_x() * kThreads + thread();
+  if (j >= a.keys) return;
+  a.key_lse[j] = a.first_query[j] == kNoQuery ? infinity() : a.key_sums[j].best + logf(a.key_sums[j].total);
+}
+
+SIMT_KERNEL(kThreads) mean_loss(const float *losses, int count, float terms, float *loss) {
   SIMT_SHARED(float, sums, kWarp);
   float total = 0.0f;
   for (int i = thread(); i < count; i += kThreads) total += losses[i];
   total = block_sum(total, sums);
-  if (thread() == 0) *loss = total / queries;
+  if (thread() == 0) *loss = total / terms;
 }
 
 // --- host ---
 
 struct Memory {
-  int64_t query_copy, key_copy, query_inverse, key_inverse, partials, target_logits, losses, bytes;
+  PanelMemory panels;
+  int64_t row_parts, column_parts, query_sums, key_sums, target_logits, losses, partners, bytes;
 };
 
-Memory memory_of(const SimilarityPlan &plan, simcse_dtype dtype, int64_t queries) {
-  const int64_t size = dtype == SIMCSE_BF16 ? 2 : 4;
+int column_parts(const SimilarityShape &shape, int tile, int rows) {
+  return rows / tile * (shape.dtype == SIMCSE_BF16 ? kWarpsDown<f16> : kWarpsDown<float>);
+}
+
+Memory memory_of(const SimilarityPlan &plan, const SimilarityShape &shape) {
+  constexpr int64_t kSum = (int64_t)sizeof(RunningSum);
+  const bool columns = shape.both_directions || shape.same_side;
   Memory m = {};
-  const auto take = [&m](int64_t bytes) {
-    const int64_t at = m.bytes;
-    m.bytes += round_up(bytes, 256);
-    return at;
-  };
-  m.query_copy = take((int64_t)plan.query_panel * plan.columns * size);
-  m.key_copy = take((int64_t)plan.key_panel * plan.columns * size);
-  m.query_inverse = take(plan.query_panel * 4);
-  m.key_inverse = take(plan.key_panel * 4);
-  m.partials = take((int64_t)plan.ranges * plan.query_panel * (int64_t)sizeof(RunningSum));
-  m.target_logits = take(plan.query_panel * 4);
-  m.losses = take((ceil_divide(queries, plan.query_panel) * ceil_divide(plan.query_panel, kThreads)) * 4);
+  ScratchLayout layout;
+  m.panels = panel_memory(layout, plan, shape);
+  m.row_parts = layout.take((int64_t)plan.ranges * plan.row_panel * kSum);
+  const int64_t parts = columns ? column_parts(shape, plan.logit_tile, plan.row_panel) : 0;
+  m.column_parts = layout.take(parts * plan.column_panel * kSum);
+  m.query_sums = layout.take(shape.queries * kSum);
+  m.key_sums = layout.take(shape.both_directions ? shape.keys * kSum : 0);
+  m.target_logits = layout.take(shape.queries * 4);
+  m.losses = layout.take(ceil_divide(shape.queries, kThreads) * 4);
+  m.partners = layout.take(partner_bytes(shape));
+  m.bytes = layout.bytes;
   return m;
 }
 
 template <typename T, typename X>
-Fault forward(const Queue &queue, const simcse_similarity_softmax_forward &args, const SimilarityPlan &plan) {
-  const Memory memory = memory_of(plan, args.dtype, args.queries_count);
-  const auto at = [&queue](int64_t offset) { return static_cast<char *>(queue.scratch) + offset; };
-  X *const query_copy = reinterpret_cast<X *>(at(memory.query_copy));
-  X *const key_copy = reinterpret_cast<X *>(at(memory.key_copy));
-  float *const query_inverse = reinterpret_cast<float *>(at(memory.query_inverse));
-  float *const key_inverse = reinterpret_cast<float *>(at(memory.key_inverse));
-  RunningSum *const partials = reinterpret_cast<RunningSum *>(at(memory.partials));
-  float *const target_logits = reinterpret_cast<float *>(at(memory.target_logits));
-  float *const losses = reinterpret_cast<float *>(at(memory.losses));
-  const int tile = plan.logit_tile;
-  const T *const queries = static_cast<const T *>(args.queries);
-  const T *const keys = static_cast<const T *>(args.keys);
-  int parts = 0;
-  for (int64_t i0 = 0; i0 < args.queries_count; i0 += plan.query_panel) {
-    const int rows = panel_count(args.queries_count, i0, plan.query_panel);
-    for (int64_t j0 = 0; j0 < args.keys_count; j0 += plan.key_panel) {
-      const int columns = panel_count(args.keys_count, j0, plan.key_panel);
-      const bool copied = i0 > 0 && args.keys_count <= plan.key_panel;  // still there from the last panel of queries
-      Fault fault = copy_panels<T, X>(
-          kName, queue, args.hidden, plan.columns, true,
-          {queries + i0 * args.hidden, args.query_norm + i0, rows, j0 == 0 ? (int)round_up(rows, tile) : 0,
-           1.0f / args.contrast.temperature, query_copy, query_inverse},
-          {keys + j0 * args.hidden, args.key_norm + j0, columns, copied ? 0 : (int)round_up(columns, tile), 1.0f,
-           key_copy, key_inverse});
-      if (fault != 0) return fault;
-      const Tiles<X> tiles = {{query_copy, plan.columns},
-                              {key_copy, plan.columns},
-                              {rows, columns, (int)j0, query_inverse, key_inverse, args.targets + i0,
-                               own_column(args.contrast, i0, j0), args.contrast.own_negative_bias},
-                              plan.columns,
-                              plan.tiles_of_range,
-                              j0 == 0,
-                              partials,
-                              plan.query_panel,
-                              target_logits};
-      fault = by_tile<X>(tile, [&](auto size) {
-        constexpr int kTile = decltype(size)::kTile;
-        return launch(kName, logit_tiles<X, kTile>, tile_geometry<X, kTile>(ceil_divide(rows, tile), plan.ranges),
-                      queue.stream, tiles);
-      });
+class Forward {
+ public:
+  Forward(const Queue &queue, const simcse_similarity_softmax_forward &args, const SimilarityPlan &plan)
+      : queue_(queue),
+        args_(args),
+        plan_(plan),
+        shape_(similarity_shape(args)),
+        memory_(memory_of(plan, shape_)),
+        partners_(partners_at(at<char>(memory_.partners), shape_)),
+        sides_(sides_of<T>(args, partners_)),
+        pair_(kName, queue, args.hidden, plan, true, sides_, memory_.panels) {}
+
+  Fault run() {
+    const int panel = plan_.row_panel;
+    Fault fault = shape_.margin ? pair_.find_limits(partners_.query_limits) : 0;
+    if (fault == 0) fault = find_partners(kName, queue_, shape_, args_.targets, args_.contrast, partners_);
+    for (int64_t i0 = 0; i0 < shape_.queries && fault == 0; i0 += panel) fault = queries_panel(i0);
+    for (int64_t j0 = 0; shape_.keys_with_keys() && j0 < shape_.keys && fault == 0; j0 += panel) {
+      fault = same_side(sides_.keys, j0, false, true);
+      if (fault == 0) fault = merge_rows(sides_.keys, j0, true);
+    }
+    return fault == 0 ? finish() : fault;
+  }
+
+ private:
+  template <typename U>
+  U *at(int64_t offset) const {
+    return reinterpret_cast<U *>(static_cast<char *>(queue_.scratch) + offset);
+  }
+  RunningSum *sums_of(const Side<T> &side) const {
+    return at<RunningSum>(&side == &sides_.queries ? memory_.query_sums : memory_.key_sums);
+  }
+
+  Fault queries_panel(int64_t i0) {
+    for (int64_t j0 = 0; j0 < shape_.keys; j0 += plan_.column_panel) {
+      const Fault fault = block(sides_.queries, i0, sides_.keys, j0, j0 == 0, shape_.both_directions, i0 > 0);
       if (fault != 0) return fault;
     }
-    Geometry geometry;
-    geometry.x = (unsigned)ceil_divide(rows, kThreads);
-    geometry.threads = kThreads;
-    const Fault fault =
-        launch(kName, finish_rows<X>, geometry, queue.stream, static_cast<const RunningSum *>(partials), plan.ranges,
-               plan.query_panel, static_cast<const float *>(target_logits), rows, args.lse + i0, losses + parts);
-    if (fault != 0) return fault;
-    parts += (int)geometry.x;
+    if (shape_.same_side) {
+      const Fault fault = same_side(sides_.queries, i0, true, i0 > 0);
+      if (fault != 0) return fault;
+    }
+    return merge_rows(sides_.queries, i0, shape_.same_side && i0 > 0);
   }
-  Geometry one;
-  one.threads = kThreads;
-  return launch(kName, mean_loss, one, queue.stream, static_cast<const float *>(losses), parts,
-                (float)args.queries_count, args.loss);
-}
+
+  // The panels of a side from i0 on against the one at i0: those before have served it by their columns.
+  Fault same_side(const Side<T> &side, int64_t i0, bool merge, bool add) {
+    Fault fault = 0;
+    for (int64_t j0 = i0; j0 < side.count && fault == 0; j0 += plan_.row_panel) {
+      fault = block(side, i0, side, j0, !merge && j0 == i0, j0 > i0, add);
+    }
+    return fault;
+  }
+
+  // `first` block of these rows; `columns` are anchors too, whose sums are added to those of blocks before.
+  Fault block(const Side<T> &rows, int64_t i0, const Side<T> &columns, int64_t j0, bool first, bool of_columns,
+              bool add_columns) {
+    Fault fault = pair_.take(rows, i0, columns, j0);
+    if (fault != 0) return fault;
+    const LogitTiles<X> tiles = {pair_.rows(),
+                                 pair_.columns(),
+                                 pair_.block(),
+                                 plan_.columns,
+                                 plan_.tiles_of_range,
+                                 plan_.ranges,
+                                 first,
+                                 at<RunningSum>(memory_.row_parts),
+                                 plan_.row_panel,
+                                 of_columns ? at<RunningSum>(memory_.column_parts) : nullptr,
+                                 plan_.column_panel,
+                                 at<float>(memory_.target_logits) + (&rows == &sides_.queries ? i0 : 0)};
+    fault = logit_tiles<X>(queue_, plan_.logit_tile, !shape_.plain(), pair_.filled_rows(), tiles);
+    if (fault != 0 || !of_columns) return fault;
+    return merge(tiles.column_parts, column_parts(shape_, plan_.logit_tile, pair_.filled_rows()), plan_.column_panel,
+                 pair_.columns_count(), sums_of(columns) + j0, add_columns);
+  }
+
+  Fault merge_rows(const Side<T> &side, int64_t i0, bool add) {
+    return merge(at<RunningSum>(memory_.row_parts), plan_.ranges, plan_.row_panel, pair_.rows_count(),
+                 sums_of(side) + i0, add);
+  }
+
+  Fault merge(const RunningSum *parts, int count, int pitch, int rows, RunningSum *to, bool add) {
+    Geometry geometry;
+    geometry.x = (unsigned)ceil_divide(rows, kWarp);
+    geometry.threads = kWarps * kWarp;
+    return launch(kName, merge_parts<X>, geometry, queue_.stream, parts, count, pitch, rows, to, add);
+  }
+
+  Fault finish() {
+    const bool both = shape_.both_directions;
+    const Finish a = {sums_of(sides_.queries), both ? sums_of(sides_.keys) : nullptr, at<float>(memory_.target_logits),
+                      args_.targets, partners_.first_query, shape_.queries, shape_.keys, args_.lse, args_.key_lse,
+                      at<float>(memory_.losses)};
+    Geometry geometry;
+    geometry.threads = kThreads;
+    if (both) {
+      geometry.x = (unsigned)ceil_divide(shape_.keys, kThreads);
+      const Fault fault = launch(kName, finish_keys, geometry, queue_.stream, a);
+      if (fault != 0) return fault;
+    }
+    geometry.x = (unsigned)ceil_divide(shape_.queries, kThreads);
+    const int parts = (int)geometry.x;
+    const Fault fault = launch(kName, finish_queries, geometry, queue_.stream, a);
+    if (fault != 0) return fault;
+    geometry.x = 1;
+    return launch(kName, mean_loss, geometry, queue_.stream, static_cast<const float *>(a.losses), parts,
+                  (both ? 2.0f : 1.0f) * (float)shape_.queries, args_.loss);
+  }
+
+  const Queue &queue_;
+  const simcse_similarity_softmax_forward &args_;
+  const SimilarityPlan &plan_;
+  const SimilarityShape shape_;
+  const Memory memory_;
+  const Partners partners_;
+  const Sides<T> sides_;
+  PanelPair<T, X> pair_;
+};
 
 }  // namespace
 
-int64_t similarity_forward_bytes(const SimilarityPlan &plan, simcse_dtype dtype, int64_t queries) {
-  return memory_of(plan, dtype, queries).bytes;
+int64_t similarity_forward_bytes(const SimilarityPlan &plan, const SimilarityShape &shape) {
+  return memory_of(plan, shape).bytes;
 }
 
-int64_t similarity_softmax_forward_scratch(simcse_dtype dtype, int hidden, int64_t queries, int64_t keys) {
-  return similarity_forward_bytes(similarity_forward_plan(dtype, hidden, queries, keys), dtype, queries);
+int64_t similarity_softmax_forward_scratch(const SimilarityShape &shape) {
+  return similarity_forward_bytes(similarity_forward_plan(shape), shape);
 }
 
 Fault similarity_softmax_forward(const Queue &queue, const simcse_similarity_softmax_forward &args,
                                  const SimilarityPlan &plan) {
-  return args.dtype == SIMCSE_BF16 ? forward<bf16, f16>(queue, args, plan) : forward<float, float>(queue, args, plan);
+  return args.dtype == SIMCSE_BF16 ? Forward<bf16, f16>(queue, args, plan).run()
+                                   : Forward<float, float>(queue, args, plan).run();
 }
 
 Fault similarity_softmax_forward(const Queue &queue, const simcse_similarity_softmax_forward &args) {
-  return similarity_softmax_forward(
-      queue, args, similarity_forward_plan(args.dtype, args.hidden, args.queries_count, args.keys_count));
+  return similarity_softmax_forward(queue, args, similarity_forward_plan(similarity_shape(args)));
 }
 
 }  // namespace simcse::cuda

@@ -83,9 +83,13 @@ struct StagedTile {
 };
 
 // Which elements of a tile a thread has: kRows x kColumns, of which kNeighbours are neighbours in a row. A row is
-// spread over kLanes lanes, neighbours by shuffle_xor, of kWarps warps.
+// spread over kLanes lanes, neighbours by shuffle_xor, of kWarps warps; a column over the lanes that are kLanes apart,
+// of kWarpsDown<X> warps.
 template <typename X, int kTile>
 struct Part;
+
+template <typename X>
+constexpr int kWarpsDown = sizeof(X) == 2 ? 2 : 8;
 
 template <int kTile>
 struct Part<f16, kTile> {
@@ -93,6 +97,7 @@ struct Part<f16, kTile> {
   static SIMT_DEVICE int first_row() { return warp() % 2 * (kTile / 2); }
   static SIMT_DEVICE int first_column() { return warp() / 2 * 32; }
   static SIMT_DEVICE int warp_of_row() { return warp() / 2; }
+  static SIMT_DEVICE int warp_of_column() { return warp() % 2; }
   static SIMT_DEVICE int row(int r) { return first_row() + r / 2 * 16 + r % 2 * 8 + lane() / 4; }
   static SIMT_DEVICE int column(int c) { return first_column() + c / 2 * 8 + lane() % 4 * 2 + c % 2; }
 };
@@ -101,6 +106,7 @@ template <>
 struct Part<float, 64> {
   static constexpr int kRows = 4, kColumns = 4, kNeighbours = 1, kLanes = 16, kWarps = 1;
   static SIMT_DEVICE int warp_of_row() { return 0; }
+  static SIMT_DEVICE int warp_of_column() { return warp(); }
   static SIMT_DEVICE int row(int r) { return thread() / 16 + 16 * r; }
   static SIMT_DEVICE int column(int c) { return thread() % 16 + 16 * c; }
 };
@@ -116,6 +122,7 @@ struct TileProduct<f16, kTile, kAcrossA, kAcrossB> {
   float sum[P::kRows / 2][4][4];
 
   SIMT_DEVICE float get(int r, int c) const { return sum[r / 2][c / 2][r % 2 * 2 + c % 2]; }
+  SIMT_DEVICE void set(int r, int c, float x) { sum[r / 2][c / 2][r % 2 * 2 + c % 2] = x; }
   SIMT_DEVICE void clear() {
     SIMT_UNROLL for (int m = 0; m < P::kRows / 2; m++) {
       SIMT_UNROLL for (int n = 0; n < 4; n++) {
@@ -158,6 +165,7 @@ struct TileProduct<float, 64, kAcrossA, kAcrossB> {
   float sum[4][4], excess[4][4];
 
   SIMT_DEVICE float get(int r, int c) const { return sum[r][c]; }
+  SIMT_DEVICE void set(int r, int c, float x) { sum[r][c] = x; }
   SIMT_DEVICE void clear() {
     SIMT_UNROLL for (int r = 0; r < 4; r++) {
       SIMT_UNROLL for (int c = 0; c < 4; c++) sum[r][c] = excess[r][c] = 0.0f;
@@ -214,51 +222,6 @@ SIMT_DEVICE void multiply(TileProduct<X, kTile, kAcrossA, kAcrossB> &product, in
   }
   cp_async_wait<0>();
   sync_block(at);
-}
-
-// --- logits ---
-
-SIMT_DEVICE float lowest() { return float_of_bits(0xff800000u); }
-
-// The exponential as the type's precision asks.
-template <typename X>
-SIMT_DEVICE float exponential(float x) {
-  if constexpr (sizeof(X) == 2) {
-    return exp2_fast(x * 1.44269504f);
-  } else {
-    return expf(x);
-  }
-}
-
-// Rows are a panel's queries, columns a panel's keys.
-struct Logits {
-  int rows, columns;           // that there are; the rest is filled up
-  int first_key;               // of the panel
-  const float *query_inverse;  // 1 / (length of the copy * temperature)
-  const float *key_inverse;    // 1 / length of the copy
-  const int32_t *targets;
-  int own;  // column - row of a query's own hard negative
-  float own_bias;
-};
-
-// A logit from its product. What else changes single logits (masks, margins, weights) belongs here: the forward and the
-// backward pass both take their logits from this function. One of the lowest number takes no part.
-SIMT_DEVICE float logit(const Logits &a, float product, float scale, int row, int column) {
-  float s = product * scale;
-  if (column - row == a.own) s += a.own_bias;
-  return column < a.columns ? s : lowest();
-}
-
-// log of the sum of exp(logit) in parts: the largest logit, and the sum of exp(logit - largest).
-struct alignas(8) RunningSum {
-  float best, total;
-};
-
-template <typename X>
-SIMT_DEVICE RunningSum merged(const RunningSum &a, const RunningSum &b) {
-  const float best = fmaxf(a.best, b.best);
-  const float base = best == lowest() ? 0.0f : best;
-  return {best, a.total * exponential<X>(a.best - base) + b.total * exponential<X>(b.best - base)};
 }
 
 }  // namespace simcse::cuda

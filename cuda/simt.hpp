@@ -8,7 +8,7 @@
 //   warp          shuffle_xor shuffle_down shuffle (of any lane) ballot any all sync_warp, each with a mask of lanes
 //   block         sync_block()  sync_named(id 1..15, threads)
 //   memory        SIMT_SHARED(type, name, count)  dynamic_shared<T>(byte offset)  load_words store_words  fence
-//   atomics       atomic_add(int *, int), for counters: sums of floats are never taken in arrival order
+//   atomics       atomic_add atomic_min(int *, int), for counters and firsts: floats are never added in arrival order
 //   tensor cores  ldmatrix ldmatrix_trans movmatrix_trans (x1, x2, x4 by the array's size)  mma_bf16 mma_f16 (m16n8k16)
 //   copies        cp_async16  cp_async_commit  cp_async_wait<groups still in flight>
 //   numbers       bf16, to_float, from_float<T>, pack_bf16, low_bf16, high_bf16, pack_f16, Pack<T, N>

@@ -66,6 +66,7 @@ SIMT_DEVICE void sync_named(int id, int threads, Site = {}) {
 }
 SIMT_DEVICE void fence() { __threadfence(); }
 SIMT_DEVICE int atomic_add(int *to, int x) { return atomicAdd(to, x); }
+SIMT_DEVICE int atomic_min(int *to, int x) { return atomicMin(to, x); }
 
 // --- memory ---
 

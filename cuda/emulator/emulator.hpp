@@ -68,6 +68,7 @@ void copy_async_commit();
 void copy_async_wait(unsigned groups);
 
 int atomic_add(int *to, int x);
+int atomic_min(int *to, int x);
 
 }  // namespace emulator
 }  // namespace simcse::cuda

@@ -65,4 +65,11 @@ void copy_async_wait(unsigned groups) {
 
 int atomic_add(int *to, int x) { return __atomic_fetch_add(to, x, __ATOMIC_ACQ_REL); }
 
+int atomic_min(int *to, int x) {
+  int old = __atomic_load_n(to, __ATOMIC_ACQUIRE);
+  while (x < old && !__atomic_compare_exchange_n(to, &old, x, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+  return old;
+}
+
 }  // namespace simcse::cuda::emulator

@@ -161,6 +161,7 @@ SIMT_DEVICE void sync_named(int id, int threads, Site at = Site::here()) {
 }
 SIMT_DEVICE void fence() {}
 SIMT_DEVICE int atomic_add(int *to, int x) { return emulator::atomic_add(to, x); }
+SIMT_DEVICE int atomic_min(int *to, int x) { return emulator::atomic_min(to, x); }
 
 // --- memory ---
 

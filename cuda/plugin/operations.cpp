@@ -32,10 +32,10 @@ int64_t scratch_of(const simcse_dropout_residual_layer_norm_backward &a) {
 }
 int64_t scratch_of(const simcse_attention_backward &a) { return attention_backward_scratch(*a.batch, a.heads); }
 int64_t scratch_of(const simcse_similarity_softmax_forward &a) {
-  return similarity_softmax_forward_scratch(a.dtype, a.hidden, a.queries_count, a.keys_count);
+  return similarity_softmax_forward_scratch(similarity_shape(a));
 }
 int64_t scratch_of(const simcse_similarity_softmax_backward &a) {
-  return similarity_softmax_backward_scratch(a.dtype, a.hidden, a.queries_count, a.keys_count);
+  return similarity_softmax_backward_scratch(similarity_shape(a));
 }
 int64_t scratch_of(const simcse_gradient_norm &a) { return gradient_norm_scratch(a.count); }
 

@@ -37,11 +37,12 @@ SIMT_KERNEL(32) warp_primitives(int *to) {
   }
 }
 
-SIMT_KERNEL(256) block_primitives(int *counter, float *to) {
+SIMT_KERNEL(256) block_primitives(int *counter, int *least, float *to) {
   SIMT_SHARED(float, partial, kWarp);
   SIMT_SHARED(int, ticket, 1);
   const float sum = block_sum((float)thread(), partial);
   if (thread() == 0) *ticket = atomic_add(counter, 1);
+  atomic_min(least, (thread() ^ 85) + block_x() - 2);
   sync_block();
   // Two halves of the block pass values within themselves only.
   float *const half = dynamic_shared<float>(warp() / 4 * 128 * sizeof(float));
@@ -87,11 +88,13 @@ SIMCSE_TEST(emulator_block_primitives) {
   each_seed(8, [](int) {
     Geometry geometry = one_block(256, 1024);
     geometry.x = 5;
-    Array<int> counter(1);
+    Array<int> counter(1), least(1);
     counter[0] = 0;
+    least[0] = 100;
     Array<float> to(10);
-    RUN(launch("block_primitives", block_primitives, geometry, nullptr, counter.data(), to.data()));
+    RUN(launch("block_primitives", block_primitives, geometry, nullptr, counter.data(), least.data(), to.data()));
     CHECK(counter[0] == 5, "%d blocks counted", counter[0]);
+    CHECK(least[0] == -2, "the least is %d", least[0]);
     for (int i = 0; i < 10; i++) CHECK(to[i] == 255 * 128 + i % 2 * 128, "half %d is %g", i, to[i]);
   });
 }
