@@ -17,22 +17,9 @@ SIMT_KERNEL(kPlainThreads) column(const T *x, int64_t rows, int64_t columns, flo
   sum[c] += total;
 }
 
-// A block takes 32 columns, a warp every eighth row.
 template <typename T>
 SIMT_KERNEL(kPlainThreads) block(const T *x, int64_t rows, int64_t columns, float *sum) {
-  constexpr int kWarps = kPlainThreads / kWarp;
-  using Columns = float[kWarp];
-  SIMT_SHARED(Columns, sums, kWarps);
-  const int64_t c = (int64_t)block_x() * kWarp + lane();
-  float total = 0.0f;
-  if (c < columns) {
-    for (int64_t row = warp(); row < rows; row += kWarps) total += to_float(x[row * columns + c]);
-  }
-  sums[warp()][lane()] = total;
-  sync_block();
-  if (warp() > 0 || c >= columns) return;
-  SIMT_UNROLL for (int w = 1; w < kWarps; w++) total += sums[w][lane()];
-  sum[c] += total;
+  add_columns(rows, columns, sum, [&](int64_t row, int64_t c) { return to_float(x[row * columns + c]); });
 }
 
 template <typename T>

@@ -19,8 +19,8 @@ namespace {
 constexpr int64_t kEvicting = int64_t{256} << 20;  // more than the caches of any GPU
 constexpr int64_t kCopied = int64_t{1} << 30;
 constexpr int64_t kProduct = 8192;  // m, n and k
-constexpr int kWarmUp = 3, kLeast = 20, kMost = 200;
-constexpr double kLongEnough = 0.2;  // seconds
+constexpr int kWarmUp = 3, kLeast = 5, kMost = 100;
+constexpr double kLongEnough = 2e5;  // microseconds of a version, where kLeast of it take less
 
 double median(std::vector<double> all) {
   std::sort(all.begin(), all.end());
@@ -93,25 +93,25 @@ void Ladder::checked(Fault fault, const std::string &what) {
 // --- times ---
 
 double Ladder::time(const Queue &queue, const Problem::Run &run) {
-  const Events starts(*gpu_, kLeast), ends(*gpu_, kLeast);
-  for (int i = 0; i < kWarmUp; i++) checked(run(queue), "a launch");
+  const Events starts(*gpu_, kMost), ends(*gpu_, kMost);
   std::vector<double> all;
-  double seconds = 0;
-  while (all.size() < kLeast || (seconds < kLongEnough && all.size() < kMost)) {
+  const auto repeat = [&](int count) {
+    all.clear();
     // While the caches are filled, the host gets ahead of the GPU: launches wait for nothing.
-    for (int i = 0; i < kLeast; i++) {
+    for (int i = 0; i < count; i++) {
       checked(read_bytes(stream_, evicting_, kEvicting), "a launch");
       gpu_->record(stream_, starts[i]);
       checked(run(queue), "a launch");
       gpu_->record(stream_, ends[i]);
     }
     gpu_->synchronize(stream_);
-    for (int i = 0; i < kLeast; i++) {
+    for (int i = 0; i < count; i++) {
       all.push_back(static_cast<double>(gpu_->milliseconds(starts[i], ends[i])) * 1e3);
-      seconds += all.back() * 1e-6;
     }
-  }
-  return median(all);
+    return median(all);
+  };
+  const double once = repeat(kWarmUp);
+  return repeat(static_cast<int>(std::clamp(kLongEnough / once, double{kLeast}, double{kMost})));
 }
 
 void *Ladder::allocate(int64_t bytes) {

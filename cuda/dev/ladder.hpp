@@ -42,7 +42,8 @@ class Shape {
   std::map<std::string, int64_t> extents_;
 };
 
-// What an output must be: everywhere, or in pieces of `each` elements that start at `first`.
+// What an output must be: everywhere, or in pieces of `each` elements that start at `first`. Without a reference it is
+// only to be written, all of it, with numbers.
 struct Expected {
   Doubles reference;
   Doubles naive;  // the same with every stored number rounded; empty where an output depends on no rounded number

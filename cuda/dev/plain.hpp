@@ -43,6 +43,22 @@ SIMT_DEVICE RowName name_row_alone(const Batch &batch, int row) {
           (uint32_t)(batch.first_view + view)};
 }
 
+// to[c] += value(row, c) over the rows, for 32 columns of a block of kPlainThreads: a warp takes every eighth row.
+template <typename Value>
+SIMT_DEVICE void add_columns(int64_t rows, int64_t columns, float *to, const Value &value) {
+  constexpr int kWarps = kPlainThreads / kWarp;
+  using Columns = float[kWarp];
+  SIMT_SHARED(Columns, sums, kWarps);
+  const int64_t c = (int64_t)block_x() * kWarp + lane();
+  float total = 0.0f;
+  for (int64_t row = warp(); row < rows && c < columns; row += kWarps) total += value(row, c);
+  sums[warp()][lane()] = total;
+  sync_block();
+  if (warp() > 0 || c >= columns) return;
+  SIMT_UNROLL for (int w = 1; w < kWarps; w++) total += sums[w][lane()];
+  to[c] += total;
+}
+
 // Whether an element of a row is kept, by a call of Philox of its own.
 SIMT_DEVICE bool kept_alone(const Dropout &dropout, const RowName &name, uint32_t c1, int element) {
   return !dropout.active || kept<1>(dropout, mask_row(dropout, c1, name.sample, name.view), (uint32_t)element) != 0;

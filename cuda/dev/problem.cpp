@@ -98,6 +98,7 @@ bool Problem::check(const Rung &rung, const Array &array) {
   }
   bool right = true;
   for (const Expected &expected : array.expected) {
+    if (expected.reference.empty()) continue;
     const double error = error_of(pieces_of(values, expected), expected.reference);
     const double limit =
         expected.naive.empty() ? 1e-5 : std::fmax(1e-5, 2 * error_of(expected.naive, expected.reference));
