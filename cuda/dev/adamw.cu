@@ -133,10 +133,11 @@ void run_adamw(Ladder &ladder, const Shape &shape) {
                        (float)(kRate * kDecay)};
   const Geometry flat = plain_geometry(count);
   problem.floor(30.0 * (double)count, 0);
-  problem.rung("unfused", "a kernel each for the clipped gradient, both moments, the step and the copy", [&](const Queue &q) {
+  const float *const from = clipped;
+  problem.rung("unfused", "a kernel each for the clipped gradient, moments, step and copy", [&](const Queue &q) {
     Fault fault = launch("adamw", clip_gradients, flat, q.stream, g, norm, clipped, count);
-    if (fault == 0) fault = launch("adamw", decay_first, flat, q.stream, (const float *)clipped, m, rates.beta1, count);
-    if (fault == 0) fault = launch("adamw", decay_second, flat, q.stream, (const float *)clipped, v, rates.beta2, count);
+    if (fault == 0) fault = launch("adamw", decay_first, flat, q.stream, from, m, rates.beta1, count);
+    if (fault == 0) fault = launch("adamw", decay_second, flat, q.stream, from, v, rates.beta2, count);
     if (fault == 0) {
       fault = launch("adamw", take_step, flat, q.stream, (const float *)m, (const float *)v, p, rates, count);
     }
@@ -145,7 +146,7 @@ void run_adamw(Ladder &ladder, const Shape &shape) {
   problem.rung("element", "one kernel, a thread a parameter: 30 bytes instead of 66 pass memory", [&](const Queue &q) {
     return launch("adamw", element, flat, q.stream, g, norm, m, v, p, copy, rates, count);
   });
-  problem.rung("product", "four parameters a thread, in accesses of 16 bytes: more bytes in flight", [&](const Queue &q) {
+  problem.rung("product", "four parameters a thread, in accesses of 16 bytes", [&](const Queue &q) {
     return adamw(q, {sizeof(simcse_adamw), count, kStep, kRate, kBeta1, kBeta2, kEpsilon, kDecay, kMostNorm, p, g, m, v,
                      norm, reinterpret_cast<uint16_t *>(copy)});
   });

@@ -244,12 +244,11 @@ struct Setting {
 
 template <typename T>
 Fault run_scores(const Plain<T> &a, float *scores, Stream stream) {
-  const int64_t lines = ((int64_t)a.batch.views * a.batch.tokens) * a.heads;
+  const int64_t rows = (int64_t)a.batch.views * a.batch.tokens, lines = rows * a.heads;
   Fault fault = launch(kForward, all_scores<T>, plain_geometry(lines * a.max_length), stream, a, scores);
   if (fault == 0) fault = launch(kForward, all_weights<T>, plain_geometry(lines * kWarp), stream, a, scores);
   if (fault != 0) return fault;
-  return launch(kForward, all_values<T>, plain_geometry(((int64_t)a.batch.views * a.batch.tokens) * a.hidden), stream, a,
-                (const float *)scores);
+  return launch(kForward, all_values<T>, plain_geometry(rows * a.hidden), stream, a, (const float *)scores);
 }
 
 template <typename T>
@@ -280,12 +279,12 @@ void run_forward(Ladder &ladder, const Shape &shape) {
     return ForwardArguments<T>{a.batch, a.dropout, a.hidden, a.heads, plan.rows, a.scale, a.qkv, a.out, a.lse};
   };
   if constexpr (sizeof(T) == 2) {
-    p.rung("plain", "tiles of 32 queries and keys in shared memory: keys are read once for 32 queries", [&](const Queue &q) {
+    p.rung("plain", "tiles of 32 in shared memory: keys are read once for 32 queries", [&](const Queue &q) {
       const AttentionPlan plan = s.plan(shape.dtype(), true);
       return launch_plain_forward(plan, q.stream, arguments(plan));
     });
     if (batch.max_length <= 64) {
-      p.rung("streaming", "products on tensor cores, 64 queries a block, copies ahead of products", [&](const Queue &q) {
+      p.rung("streaming", "tensor cores, 64 queries a block, copies ahead of products", [&](const Queue &q) {
         const AttentionPlan plan = s.plan(shape.dtype(), false);
         return launch_stream_forward(plan, q.stream, arguments(plan));
       });
@@ -322,7 +321,7 @@ void run_backward(Ladder &ladder, const Shape &shape) {
   });
   p.floor(7 * s.numbers * sizeof(T) + (double)lines * 4, 10 * s.products);
 
-  p.rung("query", "a warp a query, then a warp a key, each over all of its sentence", [&](const Queue &q) {
+  p.rung("line", "a warp a query, then a warp a key, each over all of its sentence", [&](const Queue &q) {
     return with_head_size(s.head_size, [&](auto size) {
       const Fault fault = launch(kBackward, query_backward<T, decltype(size)::value>, s.lines(), q.stream, a);
       if (fault != 0) return fault;

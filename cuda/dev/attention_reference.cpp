@@ -16,12 +16,13 @@ constexpr int kMostRows = 64;  // queries, and keys, of a head whose gradients a
 struct Unit {
   int row, length, head;
   uint32_t sample, view;
-  Doubles part[3], d_out;     // (length, D)
-  Doubles out, lse;           // (length, D), (length)
+  Doubles part[3], d_out;       // (length, D)
+  Doubles out, lse, naive_out;  // (length, D), (length), (length, D)
 };
 
 double dot(const Doubles &x, int i, const Doubles &y, int j, int size) {
-  const double *const a = x.data() + static_cast<int64_t>(i) * size, *const b = y.data() + static_cast<int64_t>(j) * size;
+  const double *const a = x.data() + static_cast<int64_t>(i) * size;
+  const double *const b = y.data() + static_cast<int64_t>(j) * size;
   double sums[4] = {};
   for (int d = 0; d < size; d += 4) {
     for (int k = 0; k < 4; k++) sums[k] += a[d + k] * b[d + k];
@@ -70,12 +71,12 @@ double factor_of(const AttentionProblem &p, const Unit &u, int query, int key) {
   return dropout_factor(p.dropout, key, static_cast<uint32_t>(query | u.head << 16), u.sample, u.view);
 }
 
-// out and lse; `type` is that of every stored number.
-void forward(const AttentionProblem &p, Unit &u, Type type, bool keep) {
+// out and lse, and out where every stored number is rounded to `type`.
+void forward(const AttentionProblem &p, Unit &u, Type type) {
   const int size = p.head_size;
   const double scale = 1 / std::sqrt(size);
   u.out.assign(u.d_out.size(), 0);
-  u.lse.clear();
+  u.naive_out = u.out;
   Doubles score(static_cast<size_t>(u.length));
   for (int query = 0; query < u.length; query++) {
     double most = -INFINITY, sum = 0;
@@ -90,25 +91,27 @@ void forward(const AttentionProblem &p, Unit &u, Type type, bool keep) {
       const double factor = factor_of(p, u, query, key);
       if (factor == 0) continue;
       const double weight = std::exp(score[static_cast<size_t>(key)] - u.lse.back());
-      add(u.out, query, factor * (keep ? weight : rounded(type, weight)), u.part[2], key, size);
+      add(u.out, query, factor * weight, u.part[2], key, size);
+      add(u.naive_out, query, factor * rounded(type, weight), u.part[2], key, size);
     }
   }
-  if (!keep) u.out = rounded(type, u.out);
+  u.naive_out = rounded(type, u.naive_out);
 }
 
 struct Gradients {
   Doubles part[3];  // (rows, D), of the rows asked for
 };
 
-// After forward, of the queries and keys `rows`.
+// After forward, of the queries and keys `rows`; unless `keep`, with every stored number rounded to `type`.
 Gradients backward(const AttentionProblem &p, const Unit &u, const std::vector<int64_t> &rows, Type type, bool keep) {
+  const Doubles &out = keep ? u.out : u.naive_out;
   const int size = p.head_size;
   const double scale = 1 / std::sqrt(size);
   const auto stored = [&](double x) { return keep ? x : rounded(type, x); };
   Gradients g;
   for (Doubles &part : g.part) part.assign(rows.size() * static_cast<size_t>(size), 0);
   Doubles delta;
-  for (int query = 0; query < u.length; query++) delta.push_back(dot(u.d_out, query, u.out, query, size));
+  for (int query = 0; query < u.length; query++) delta.push_back(dot(u.d_out, query, out, query, size));
   const auto probability = [&](int query, int key) {
     return std::exp(scale * dot(u.part[0], query, u.part[1], key, size) - u.lse[static_cast<size_t>(query)]);
   };
@@ -145,11 +148,10 @@ AttentionExpected attention_forward_expected(const AttentionProblem &p, Type typ
       e.out.first.push_back((row * p.heads + unit.head) * p.head_size);
       e.lse.first.push_back(row * p.heads + unit.head);
     }
-    forward(p, unit, type, true);
+    forward(p, unit, type);
     append(e.out.reference, unit.out);
+    append(e.out.naive, unit.naive_out);
     append(e.lse.reference, unit.lse);
-    forward(p, unit, type, false);
-    append(e.out.naive, unit.out);
   }
   return e;
 }
@@ -158,9 +160,8 @@ AttentionGradients attention_backward_expected(const AttentionProblem &p, Type t
   AttentionGradients e;
   for (Unit &unit : units_of(p)) {
     const std::vector<int64_t> rows = spread(unit.length, kMostRows);
-    forward(p, unit, type, true);
+    forward(p, unit, type);
     const Gradients exact = backward(p, unit, rows, type, true);
-    forward(p, unit, type, false);
     const Gradients naive = backward(p, unit, rows, type, false);
     for (int part = 0; part < 3; part++) {
       Expected &to = e.part[part];

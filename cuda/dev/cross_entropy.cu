@@ -73,8 +73,8 @@ void run_type(Ladder &ladder, const Shape &shape) {
     p.floor((double)values.bytes(), 0);
     p.rung("row", "a thread a row, which it reads twice, and a warp that adds up all losses", [&](const Queue &q) {
       float *const of_rows = static_cast<float *>(q.scratch);
-      const Fault fault = launch("cross_entropy_forward", row_forward<T>, plain_geometry(rows), q.stream, logits, targets,
-                                 rows, classes, lse, of_rows);
+      const Fault fault = launch("cross_entropy_forward", row_forward<T>, plain_geometry(rows), q.stream, logits,
+                                 targets, rows, classes, lse, of_rows);
       if (fault != 0) return fault;
       return launch("cross_entropy_forward", mean, blocks_geometry(1, kWarp), q.stream, (const float *)of_rows, rows,
                     loss);
@@ -91,8 +91,8 @@ void run_type(Ladder &ladder, const Shape &shape) {
   T *const d_logits = p.output<T>("d_logits", values.count(), {d_values, rounded(shape.type(), d_values)});
   p.floor(2.0 * (double)values.bytes(), 0);
   p.rung("element", "a thread an element", [&](const Queue &q) {
-    return launch("cross_entropy_backward", element_backward<T>, plain_geometry(values.count()), q.stream, logits, targets,
-                  lse, rows, classes, d_logits);
+    return launch("cross_entropy_backward", element_backward<T>, plain_geometry(values.count()), q.stream, logits,
+                  targets, lse, rows, classes, d_logits);
   });
   p.rung("product", "a warp a row: its target and lse are read once", [&](const Queue &q) {
     return cross_entropy_backward(q, {shape.dtype(), classes, rows, logits, targets, lse, kLossScale, d_logits});

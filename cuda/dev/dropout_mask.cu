@@ -93,12 +93,12 @@ void run(Ladder &ladder, const Shape &shape) {
     uint8_t *const mask = p.output<uint8_t>("mask", count, expected_bytes(sentences, dropout, channels));
     const Batch batch = device_batch(*sentences.batch());
     p.floor((double)count, 0);
-    p.rung("element", "a thread an element, each with a call of Philox and a search for its sentence", [&](const Queue &q) {
+    p.rung("element", "a thread an element, with a call of Philox and a search of its own", [&](const Queue &q) {
       return launch("dropout_mask", element_bytes, plain_geometry(count), q.stream, batch, device_dropout(dropout),
                     channels, mask);
     });
     if (channels % 4 == 0) {
-      p.rung("quad", "all four words of a call are used, and written as one: a quarter of the arithmetic", [&](const Queue &q) {
+      p.rung("quad", "all four words of a call used, and written as one", [&](const Queue &q) {
         return launch("dropout_mask", quad_bytes, plain_geometry(count / 4), q.stream, batch, device_dropout(dropout),
                       channels, mask);
       });

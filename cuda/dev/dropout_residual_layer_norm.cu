@@ -2,17 +2,13 @@
 // element each way (forward 2 read and 2 written; backward d_out and the sum read, d_residual and d_x written).
 #include "../dropout_residual_layer_norm.hpp"
 
-#include <cmath>
-
+#include "layer_norm_reference.hpp"
 #include "plain.hpp"
-#include "sentences.hpp"
 
 namespace simcse::cuda::dev {
 
 namespace {
 
-constexpr double kEpsilon = 1e-5f;
-constexpr int64_t kComparedRows = 2000;
 constexpr char kForward[] = "dropout_residual_layer_norm_forward", kBackward[] = "dropout_residual_layer_norm_backward";
 
 template <typename T>
@@ -52,7 +48,7 @@ SIMT_KERNEL(kPlainThreads) statistics(Plain<T> a) {
   mean /= (float)a.hidden;
   for (int c = 0; c < a.hidden; c++) squares = fmaf(to_float(x[c]) - mean, to_float(x[c]) - mean, squares);
   a.mean[row] = mean;
-  a.rstd[row] = 1.0f / sqrtf(squares / (float)a.hidden + (float)kEpsilon);
+  a.rstd[row] = 1.0f / sqrtf(squares / (float)a.hidden + (float)kLayerNormEpsilon);
 }
 
 template <typename T>
@@ -82,7 +78,7 @@ SIMT_KERNEL(kPlainThreads) block_forward(Plain<T> a) {
     const float x = to_float(a.x[row * a.hidden + c]) - mean;
     total = fmaf(x, x, total);
   }
-  const float rstd = 1.0f / sqrtf(block_sum(total, squares) / (float)a.hidden + (float)kEpsilon);
+  const float rstd = 1.0f / sqrtf(block_sum(total, squares) / (float)a.hidden + (float)kLayerNormEpsilon);
   if (thread() == 0) {
     a.mean[row] = mean;
     a.rstd[row] = rstd;
@@ -110,7 +106,7 @@ SIMT_KERNEL(kPlainThreads) warp_forward(Plain<T> a) {
     const float x = to_float(a.x[row * a.hidden + c]) - mean;
     total = fmaf(x, x, total);
   }
-  const float rstd = 1.0f / sqrtf(warp_sum(total) / (float)a.hidden + (float)kEpsilon);
+  const float rstd = 1.0f / sqrtf(warp_sum(total) / (float)a.hidden + (float)kLayerNormEpsilon);
   if (lane() == 0) {
     a.mean[row] = mean;
     a.rstd[row] = rstd;
@@ -188,100 +184,6 @@ SIMT_KERNEL(kPlainThreads) beta_gradients(Plain<T> a) {
               [&](int64_t row, int64_t c) { return to_float(a.d_out[row * a.hidden + c]); });
 }
 
-// --- what is expected ---
-
-struct Statistics {
-  double mean, rstd;
-};
-
-Statistics statistics_of(const Doubles &row) {
-  Statistics s = {};
-  double squares = 0;
-  for (const double x : row) s.mean += x / (double)row.size();
-  for (const double x : row) squares += (x - s.mean) * (x - s.mean);
-  s.rstd = 1 / std::sqrt(squares / (double)row.size() + kEpsilon);
-  return s;
-}
-
-struct ForwardExpected {
-  Expected sum, out, mean, rstd;
-};
-
-ForwardExpected forward_expected(const Sentences &s, const simcse_dropout &dropout, const Host &x, const Host &residual,
-                                 const Host &gamma, const Host &beta) {
-  ForwardExpected e;
-  const int64_t hidden = gamma.count();
-  e.sum.each = e.out.each = hidden;
-  e.mean.each = e.rstd.each = 1;
-  e.mean.first = e.rstd.first = spread(s.rows(), kComparedRows);
-  for (const int64_t row : e.mean.first) {
-    const RowPlace at = s.place((int)row);
-    Doubles exact;
-    for (int64_t c = 0; c < hidden; c++) {
-      const double factor = dropout_factor(dropout, c, at.position, at.sample, at.view);
-      exact.push_back(residual[row * hidden + c] + factor * x[row * hidden + c]);
-    }
-    e.sum.first.push_back(row * hidden);
-    for (const bool stored : {false, true}) {
-      const Doubles sum = stored ? rounded(x.type(), exact) : exact;
-      const Statistics of_sum = statistics_of(sum);
-      const auto to = [stored](Expected &each) -> Doubles & { return stored ? each.naive : each.reference; };
-      to(e.mean).push_back(of_sum.mean);
-      to(e.rstd).push_back(of_sum.rstd);
-      for (int64_t c = 0; c < hidden; c++) {
-        const double y = (sum[(size_t)c] - of_sum.mean) * of_sum.rstd * gamma[c] + beta[c];
-        to(e.sum).push_back(sum[(size_t)c]);
-        to(e.out).push_back(stored ? rounded(x.type(), y) : y);
-      }
-    }
-  }
-  e.out.first = e.sum.first;
-  return e;
-}
-
-struct BackwardExpected {
-  Expected d_residual, d_x, d_gamma, d_beta;
-  Host mean, rstd;
-};
-
-BackwardExpected backward_expected(const Sentences &s, const simcse_dropout &dropout, const Host &sum,
-                                   const Host &d_out, const Host &gamma) {
-  const int64_t hidden = gamma.count(), rows = s.rows();
-  BackwardExpected e = {{}, {}, {}, {}, Host(Type::f32, rows), Host(Type::f32, rows)};
-  const std::vector<int64_t> compared = spread(rows, kComparedRows);
-  e.d_residual.each = e.d_x.each = hidden;
-  e.d_gamma.reference.assign((size_t)hidden, 0);
-  e.d_beta.reference.assign((size_t)hidden, 0);
-  Doubles values((size_t)hidden), y((size_t)hidden);
-  for (int64_t row = 0, next = 0; row < rows; row++) {
-    for (int64_t c = 0; c < hidden; c++) values[(size_t)c] = sum[row * hidden + c];
-    const Statistics of_row = statistics_of(values);
-    e.mean.set(row, of_row.mean);
-    e.rstd.set(row, of_row.rstd);
-    double mean_g = 0, mean_g_y = 0;
-    for (int64_t c = 0; c < hidden; c++) {
-      const double d = d_out[row * hidden + c];
-      y[(size_t)c] = (values[(size_t)c] - of_row.mean) * of_row.rstd;
-      e.d_gamma.reference[(size_t)c] += d * y[(size_t)c];
-      e.d_beta.reference[(size_t)c] += d;
-      mean_g += d * gamma[c] / (double)hidden;
-      mean_g_y += d * gamma[c] * y[(size_t)c] / (double)hidden;
-    }
-    if (next >= (int64_t)compared.size() || compared[(size_t)next] != row) continue;
-    next++;
-    e.d_residual.first.push_back(row * hidden);
-    const RowPlace at = s.place((int)row);
-    for (int64_t c = 0; c < hidden; c++) {
-      const double d = of_row.rstd * (d_out[row * hidden + c] * gamma[c] - mean_g - y[(size_t)c] * mean_g_y);
-      e.d_residual.reference.push_back(d);
-      e.d_x.reference.push_back(d * dropout_factor(dropout, c, at.position, at.sample, at.view));
-    }
-  }
-  e.d_x.first = e.d_residual.first;
-  for (Expected *each : {&e.d_residual, &e.d_x}) each->naive = rounded(sum.type(), each->reference);
-  return e;
-}
-
 // --- the ladder ---
 
 template <typename T>
@@ -294,7 +196,7 @@ void run_forward(Ladder &ladder, const Shape &shape) {
   const int64_t rows = s.rows(), count = rows * hidden;
   const Host x = Host::random(shape.type(), count, random), residual = Host::random(shape.type(), count, random);
   const Host gamma = Host::random(Type::f32, hidden, random, 1, 1), beta = Host::random(Type::f32, hidden, random);
-  const ForwardExpected e = forward_expected(s, dropout, x, residual, gamma, beta);
+  const LayerNormForward e = layer_norm_forward_expected(s, dropout, x, residual, gamma, beta);
   Plain<T> a = {};
   a.batch = device_batch(*s.batch());
   a.dropout = device_dropout(dropout);
@@ -321,7 +223,7 @@ void run_forward(Ladder &ladder, const Shape &shape) {
   p.rung("product", "the row in registers, 16 bytes a lane, a call of Philox for four elements", [&](const Queue &q) {
     return dropout_residual_layer_norm_forward(
         q, {sizeof(simcse_dropout_residual_layer_norm_forward), s.batch(), shape.dtype(), hidden, a.x, a.residual,
-            {a.gamma, a.beta, (float)kEpsilon, 0}, dropout, a.out, a.mean, a.rstd});
+            {a.gamma, a.beta, (float)kLayerNormEpsilon, 0}, dropout, a.out, a.mean, a.rstd});
   });
   p.climb();
 }
@@ -336,7 +238,7 @@ void run_backward(Ladder &ladder, const Shape &shape) {
   const int64_t rows = s.rows(), count = rows * hidden;
   const Host sum = Host::random(shape.type(), count, random), d_out = Host::random(shape.type(), count, random);
   const Host gamma = Host::random(Type::f32, hidden, random, 1, 1), zeros = Host::random(Type::f32, hidden, random, 0);
-  const BackwardExpected e = backward_expected(s, dropout, sum, d_out, gamma);
+  const LayerNormBackward e = layer_norm_backward_expected(s, dropout, sum, d_out, gamma);
   Plain<T> a = {};
   a.batch = device_batch(*s.batch());
   a.dropout = device_dropout(dropout);
@@ -359,7 +261,7 @@ void run_backward(Ladder &ladder, const Shape &shape) {
     return fault != 0 ? fault : launch(kBackward, beta_gradients<T>, geometry, q.stream, a);
   };
   p.floor(4.0 * (double)count * sizeof(T), 0);
-  p.rung("unfused", "a kernel each for means of rows (a thread a row), gradients, and sums of columns", [&](const Queue &q) {
+  p.rung("unfused", "a kernel each for means of rows, gradients, and sums of columns", [&](const Queue &q) {
     Fault fault = launch(kBackward, means<T>, plain_geometry(rows), q.stream, a, mean_g, mean_g_y);
     if (fault == 0) {
       fault = launch(kBackward, gradients<T>, plain_geometry(count), q.stream, a, (const float *)mean_g,
@@ -371,10 +273,10 @@ void run_backward(Ladder &ladder, const Shape &shape) {
     const Fault fault = launch(kBackward, warp_backward<T>, plain_geometry(rows * kWarp), q.stream, a);
     return fault != 0 ? fault : columns(q);
   });
-  p.rung("product", "the row in registers, and sums of columns too: every array passes memory once", [&](const Queue &q) {
+  p.rung("product", "the row in registers, sums of columns too: all pass memory once", [&](const Queue &q) {
     return dropout_residual_layer_norm_backward(
         q, {sizeof(simcse_dropout_residual_layer_norm_backward), s.batch(), shape.dtype(), hidden, a.d_out, a.sum, mean,
-            rstd, {a.gamma, a.gamma, (float)kEpsilon, 0}, dropout, a.d_residual, a.d_x, a.d_gamma, a.d_beta});
+            rstd, {a.gamma, a.gamma, (float)kLayerNormEpsilon, 0}, dropout, a.d_residual, a.d_x, a.d_gamma, a.d_beta});
   });
   p.climb();
 }

@@ -3,19 +3,13 @@
 // one a view; backward reads d_out and those rows, and reads and writes the rows of d_word that the batch has.
 #include "../embedding.hpp"
 
-#include <algorithm>
-#include <cmath>
-
+#include "embedding_reference.hpp"
 #include "plain.hpp"
-#include "sentences.hpp"
 
 namespace simcse::cuda::dev {
 
 namespace {
 
-constexpr double kEpsilon = 1e-5f;
-constexpr int64_t kComparedTokens = 2000;
-constexpr int kPositions = 128;
 constexpr char kForward[] = "embedding_forward", kBackward[] = "embedding_backward";
 
 template <typename T>
@@ -68,7 +62,7 @@ SIMT_KERNEL(kPlainThreads) statistics(Plain<T> a) {
   mean /= (float)a.hidden;
   for (int c = 0; c < a.hidden; c++) squares = fmaf(x[c] - mean, x[c] - mean, squares);
   a.mean[token] = mean;
-  a.rstd[token] = 1.0f / sqrtf(squares / (float)a.hidden + (float)kEpsilon);
+  a.rstd[token] = 1.0f / sqrtf(squares / (float)a.hidden + (float)kEmbeddingEpsilon);
 }
 
 template <typename T>
@@ -95,9 +89,14 @@ SIMT_KERNEL(kPlainThreads) warp_forward(Plain<T> a) {
   float mean = 0.0f, squares = 0.0f;
   for (int c = lane(); c < a.hidden; c += kWarp) mean += a.sum(name, c);
   mean = warp_sum(mean) / (float)a.hidden;
-  for (int c = lane(); c < a.hidden; c += kWarp) squares = fmaf(a.sum(name, c) - mean, a.sum(name, c) - mean, squares);
-  const float rstd = 1.0f / sqrtf(warp_sum(squares) / (float)a.hidden + (float)kEpsilon);
-  for (int c = lane(); c < a.hidden; c += kWarp) store_out(a, name, row * a.hidden + c, (a.sum(name, c) - mean) * rstd);
+  for (int c = lane(); c < a.hidden; c += kWarp) {
+    const float x = a.sum(name, c) - mean;
+    squares = fmaf(x, x, squares);
+  }
+  const float rstd = 1.0f / sqrtf(warp_sum(squares) / (float)a.hidden + (float)kEmbeddingEpsilon);
+  for (int c = lane(); c < a.hidden; c += kWarp) {
+    store_out(a, name, row * a.hidden + c, (a.sum(name, c) - mean) * rstd);
+  }
   if (lane() > 0 || row >= a.batch.tokens) return;
   a.mean[row] = mean;
   a.rstd[row] = rstd;
@@ -143,7 +142,8 @@ SIMT_KERNEL(kPlainThreads) beta_gradients(Plain<T> a) {
 
 template <typename T>
 SIMT_KERNEL(kPlainThreads) type_gradients(Plain<T> a) {
-  add_columns(a.batch.tokens, a.hidden, a.d_type, [&](int64_t token, int64_t c) { return a.sums[token * a.hidden + c]; });
+  add_columns(a.batch.tokens, a.hidden, a.d_type,
+              [&](int64_t token, int64_t c) { return a.sums[token * a.hidden + c]; });
 }
 
 // A thread a position and channel.
@@ -200,102 +200,11 @@ SIMT_KERNEL(kPlainThreads) first_words(Plain<T> a, const int32_t *ids) {
   if (before[0] == 0) add_tokens(a, ids, id, token);
 }
 
-// --- what is expected ---
-
-struct Tables {
-  Host word, position, type, gamma, beta, d_out;
-};
-
-struct EmbeddingExpected {
-  Expected out, mean, rstd, d_word, d_position, d_type, d_gamma, d_beta;
-  Host mean_values, rstd_values;
-};
-
-struct Row {
-  Doubles y;  // normalised
-  double mean = 0, rstd = 0;
-};
-
-Row row_of(const Tables &t, int64_t id, int64_t position) {
-  Row row;
-  const int64_t hidden = t.gamma.count();
-  double squares = 0;
-  for (int64_t c = 0; c < hidden; c++) {
-    row.y.push_back(t.word[id * hidden + c] + t.position[position * hidden + c] + t.type[c]);
-    row.mean += row.y.back() / (double)hidden;
-  }
-  for (const double x : row.y) squares += (x - row.mean) * (x - row.mean);
-  row.rstd = 1 / std::sqrt(squares / (double)hidden + kEpsilon);
-  for (double &x : row.y) x = (x - row.mean) * row.rstd;
-  return row;
-}
-
-EmbeddingExpected expected_of(const Sentences &s, const simcse_dropout &dropout, const Tables &t) {
-  const int64_t hidden = t.gamma.count(), tokens = s.tokens();
-  EmbeddingExpected e = {{}, {}, {}, {}, {}, {}, {}, {}, Host(Type::f32, tokens), Host(Type::f32, tokens)};
-  e.out.each = hidden;
-  for (Expected *each : {&e.d_type, &e.d_gamma, &e.d_beta}) each->reference.assign((size_t)hidden, 0);
-  e.d_word.reference.assign((size_t)t.word.count(), 0);
-  e.d_position.reference.assign((size_t)t.position.count(), 0);
-  const std::vector<int64_t> compared = spread(tokens, kComparedTokens);
-  for (int64_t token = 0; token < tokens; token++) {
-    const RowPlace at = s.place((int)token);
-    const int64_t id = s.id((int)token);
-    const Row row = row_of(t, id, at.position);
-    e.mean.reference.push_back(row.mean);
-    e.rstd.reference.push_back(row.rstd);
-    e.mean_values.set(token, row.mean);
-    e.rstd_values.set(token, row.rstd);
-    const bool compares = std::binary_search(compared.begin(), compared.end(), token);
-    Doubles d((size_t)hidden, 0.0);
-    double mean_g = 0, mean_g_y = 0;
-    for (int view = 0; view < s.batch()->views; view++) {
-      const int64_t first = (view * tokens + token) * hidden;
-      if (compares) e.out.first.push_back(first);
-      for (int64_t c = 0; c < hidden; c++) {
-        const double factor = dropout_factor(dropout, c, at.position, at.sample, at.view + (uint32_t)view);
-        if (compares) e.out.reference.push_back(factor * (row.y[(size_t)c] * t.gamma[c] + t.beta[c]));
-        d[(size_t)c] += factor * t.d_out[first + c];
-      }
-    }
-    for (int64_t c = 0; c < hidden; c++) {
-      const double y = row.y[(size_t)c];
-      e.d_gamma.reference[(size_t)c] += d[(size_t)c] * y;
-      e.d_beta.reference[(size_t)c] += d[(size_t)c];
-      mean_g += d[(size_t)c] * t.gamma[c] / (double)hidden;
-      mean_g_y += d[(size_t)c] * t.gamma[c] * y / (double)hidden;
-    }
-    for (int64_t c = 0; c < hidden; c++) {
-      const double d_sum = row.rstd * (d[(size_t)c] * t.gamma[c] - mean_g - row.y[(size_t)c] * mean_g_y);
-      e.d_word.reference[(size_t)(id * hidden + c)] += d_sum;
-      e.d_position.reference[(size_t)(at.position * hidden + c)] += d_sum;
-      e.d_type.reference[(size_t)c] += d_sum;
-    }
-  }
-  e.out.naive = rounded(t.d_out.type(), e.out.reference);
-  return e;
-}
-
-int64_t different_ids(const Sentences &s) {
-  std::vector<int> ids;
-  for (int token = 0; token < s.tokens(); token++) ids.push_back(s.id(token));
-  std::sort(ids.begin(), ids.end());
-  return std::unique(ids.begin(), ids.end()) - ids.begin();
-}
-
 // --- the ladder ---
-
-Tables tables_of(const Shape &shape, int64_t rows, Random &random) {
-  const Type type = shape.type();
-  const int64_t hidden = shape["H"];
-  return {Host::random(type, shape["V"] * hidden, random),    Host::random(type, kPositions * hidden, random),
-          Host::random(type, hidden, random),                 Host::random(Type::f32, hidden, random, 1, 1),
-          Host::random(Type::f32, hidden, random),            Host::random(type, rows * hidden, random)};
-}
 
 template <typename T>
 Plain<T> arguments_of(Problem &p, const Shape &shape, const Sentences &s, const simcse_dropout &dropout,
-                      const Tables &t) {
+                      const EmbeddingTables &t) {
   Plain<T> a = {};
   a.batch = device_batch(*s.batch());
   a.dropout = device_dropout(dropout);
@@ -316,15 +225,15 @@ void run_forward(Ladder &ladder, const Shape &shape) {
   Problem p(ladder, kForward, shape);
   const Sentences s(p, shape, random);
   const simcse_dropout dropout = dropout_of(shape, random);
-  const Tables t = tables_of(shape, s.rows(), random);
-  const EmbeddingExpected e = expected_of(s, dropout, t);
+  const EmbeddingTables t(shape, s.rows(), random);
+  const EmbeddingExpected e = embedding_expected(s, dropout, t);
   Plain<T> a = arguments_of<T>(p, shape, s, dropout, t);
   const int64_t count = (int64_t)s.rows() * a.hidden;
   a.out = p.output<T>("out", count, e.out);
   a.mean = p.output<float>("mean", s.tokens(), e.mean);
   a.rstd = p.output<float>("rstd", s.tokens(), e.rstd);
   p.floor((double)((different_ids(s) * a.hidden + count) * (int64_t)sizeof(T)), 0);
-  p.rung("unfused", "a kernel each for the sum of rows, the statistics (a thread a token) and the result", [&](const Queue &q) {
+  p.rung("unfused", "a kernel each for the sum of rows, the statistics and the result", [&](const Queue &q) {
     Fault fault = launch(kForward, add_rows<T>, plain_geometry((int64_t)s.tokens() * a.hidden), q.stream, a);
     if (fault == 0) fault = launch(kForward, statistics<T>, plain_geometry(s.tokens()), q.stream, a);
     return fault != 0 ? fault : launch(kForward, normalise<T>, plain_geometry(count), q.stream, a);
@@ -333,9 +242,9 @@ void run_forward(Ladder &ladder, const Shape &shape) {
     return launch(kForward, warp_forward<T>, plain_geometry((int64_t)s.rows() * kWarp), q.stream, a);
   });
   p.rung("product", "a warp a token for all its views, its sum in registers, 16 bytes a lane", [&](const Queue &q) {
+    const simcse_layer_norm norm = {a.gamma, a.beta, (float)kEmbeddingEpsilon, 0};
     return embedding_forward(q, {sizeof(simcse_embedding_forward), s.batch(), shape.dtype(), a.hidden, a.vocabulary,
-                                 kPositions, a.word, a.position, a.type, {a.gamma, a.beta, (float)kEpsilon, 0}, dropout,
-                                 a.out, a.mean, a.rstd});
+                                 kPositions, a.word, a.position, a.type, norm, dropout, a.out, a.mean, a.rstd});
   });
   p.climb();
 }
@@ -346,8 +255,8 @@ void run_backward(Ladder &ladder, const Shape &shape) {
   Problem p(ladder, kBackward, shape);
   const Sentences s(p, shape, random);
   const simcse_dropout dropout = dropout_of(shape, random);
-  const Tables t = tables_of(shape, s.rows(), random);
-  const EmbeddingExpected e = expected_of(s, dropout, t);
+  const EmbeddingTables t(shape, s.rows(), random);
+  const EmbeddingExpected e = embedding_expected(s, dropout, t);
   Plain<T> a = arguments_of<T>(p, shape, s, dropout, t);
   const float *const mean = p.input<float>(e.mean_values), *const rstd = p.input<float>(e.rstd_values);
   a.mean = const_cast<float *>(mean);
@@ -382,17 +291,18 @@ void run_backward(Ladder &ladder, const Shape &shape) {
     if (fault != 0) return fault;
     return launch(kBackward, scan_words<T>, blocks_geometry(a.vocabulary, kPlainThreads), q.stream, a, ids);
   });
-  p.rung("first", "a block a token, and only that of a word's first reads on: T instead of V blocks", [&](const Queue &q) {
+  p.rung("first", "a block a token, of which that of a word's first reads on", [&](const Queue &q) {
     const Fault fault = all_but_words(q);
     if (fault != 0) return fault;
     return launch(kBackward, first_words<T>, blocks_geometry(s.tokens(), kPlainThreads), q.stream, a, ids);
   });
   p.rung("product", "tokens sorted by id in blocks; other sums shared by many blocks, or made on the way",
          [&](const Queue &q) {
+           const simcse_layer_norm norm = {a.gamma, a.beta, (float)kEmbeddingEpsilon, 0};
            return embedding_backward(
                q, {sizeof(simcse_embedding_backward), s.batch(), shape.dtype(), a.hidden, a.vocabulary, kPositions,
-                   a.word, a.position, a.type, {a.gamma, a.beta, (float)kEpsilon, 0}, dropout, mean, rstd, a.d_out,
-                   a.d_word, a.d_position, a.d_type, a.d_gamma, a.d_beta});
+                   a.word, a.position, a.type, norm, dropout, mean, rstd, a.d_out, a.d_word, a.d_position, a.d_type,
+                   a.d_gamma, a.d_beta});
          });
   p.climb();
 }

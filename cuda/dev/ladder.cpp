@@ -86,8 +86,8 @@ Ladder::~Ladder() {
   gpu_->close_stream(stream_);
 }
 
-void Ladder::checked(Fault fault, const std::string &what) {
-  if (fault != 0) throw Failure{SIMCSE_DEVICE_FAULT, what + ": " + gpu_->text_of(fault)};
+void Ladder::checked(Fault fault) {
+  if (fault != 0) throw Failure{SIMCSE_DEVICE_FAULT, gpu_->text_of(fault)};
 }
 
 // --- times ---
@@ -99,9 +99,9 @@ double Ladder::time(const Queue &queue, const Problem::Run &run) {
     all.clear();
     // While the caches are filled, the host gets ahead of the GPU: launches wait for nothing.
     for (int i = 0; i < count; i++) {
-      checked(read_bytes(stream_, evicting_, kEvicting), "a launch");
+      checked(read_bytes(stream_, evicting_, kEvicting));
       gpu_->record(stream_, starts[i]);
-      checked(run(queue), "a launch");
+      checked(run(queue));
       gpu_->record(stream_, ends[i]);
     }
     gpu_->synchronize(stream_);
@@ -129,7 +129,7 @@ void Ladder::start_timing() {
   evicting_ = allocate(kEvicting);
   gpu_->zero(stream_, evicting_, kEvicting);
   void *const from = allocate(kCopied), *const to = allocate(kCopied);
-  checked(fill_bf16(stream_, from, kCopied), "a launch");
+  checked(fill_bf16(stream_, from, kCopied));
   const double nothing = time({stream_, nullptr}, [](const Queue &) { return 0; });
   std::printf("%.2f us between two events with nothing between them, as part of every time below\n", nothing);
   const double copy = time({stream_, nullptr}, [&](const Queue &q) { return copy_bytes(q.stream, from, to, kCopied); });

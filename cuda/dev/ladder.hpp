@@ -58,7 +58,8 @@ class Problem {
  public:
   using Run = std::function<Fault(const Queue &)>;
 
-  Problem(Ladder &ladder, const char *operation, const Shape &shape) : ladder_(ladder), name_(operation), shape_(shape) {}
+  Problem(Ladder &ladder, const char *operation, const Shape &shape)
+      : ladder_(ladder), name_(operation), shape_(shape) {}
   ~Problem();
   Problem(const Problem &) = delete;
   Problem &operator=(const Problem &) = delete;
@@ -122,6 +123,7 @@ class Problem {
   void *array(const char *name, const Host &values, bool checked);
   void *allocate(int64_t bytes);
   void restore();
+  void climb(const Rung &rung);
   bool check(const Rung &rung);
   bool check(const Rung &rung, const Array &array);
   bool guard_holds(const void *device, int64_t bytes);
@@ -160,7 +162,7 @@ class Ladder {
   void measure_product(void *operands, void *scratch);
   // Median microseconds of `run`, with nothing of its arrays in the caches.
   double time(const Queue &queue, const Problem::Run &run);
-  void checked(Fault fault, const std::string &what);
+  void checked(Fault fault);
   double floor_of(double bytes, double flops) const;  // microseconds
   void explain(const std::string &operation, const std::string &version, const std::string &why);
   void report(const std::string &operation, const std::string &version, const Shape &shape, double microseconds,

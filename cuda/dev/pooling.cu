@@ -118,14 +118,15 @@ void run_direction(Ladder &ladder, const Shape &shape, bool forward) {
   } else {
     a.d_out = p.input<float>(d_out);
     if (mode == SIMCSE_POOLING_MAX) {
-      a.argmax = const_cast<int32_t *>(p.input<int32_t>(Host::of(std::vector<int32_t>(e.argmax.begin(), e.argmax.end()))));
+      const std::vector<int32_t> rows_of_max(e.argmax.begin(), e.argmax.end());
+      a.argmax = const_cast<int32_t *>(p.input<int32_t>(Host::of(rows_of_max)));
     }
     a.d_x = p.updated<T>("d_x", d_x, {e.d_x, rounded(shape.type(), e.d_x)});
     p.floor(touched * 2 * size + (double)embeddings * 4, 0);
     p.rung("element", "a thread an element of all rows, each with a search for its sentence", [&](const Queue &q) {
       return launch("pooling_backward", element_backward<T>, plain_geometry(rows), q.stream, a);
     });
-    p.rung("product", "a warp a sentence: no search, 16 bytes a lane, and only the rows that change", [&](const Queue &q) {
+    p.rung("product", "a warp a sentence: no search, 16 bytes a lane, only rows that change", [&](const Queue &q) {
       return pooling_backward(q, {sizeof(simcse_pooling_backward), s.batch(), shape.dtype(), SIMCSE_F32, hidden, mode,
                                   kWeight, 0, a.d_out, a.argmax, a.d_x});
     });

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "../../native/src/failure.hpp"
 #include "ladder.hpp"
 
 namespace simcse::cuda::dev {
@@ -67,8 +68,13 @@ void Problem::queue_scratch(int64_t bytes) {
 
 Queue Problem::queue() const { return {ladder_.stream_, queue_scratch_}; }
 
-// Every array as at first: outputs are 0xff.
+// Every array as at first: outputs, and all guards, are 0xff.
 void Problem::restore() {
+  const std::vector<unsigned char> guard(static_cast<size_t>(2 * kGuard), 0xff);
+  for (const Scratch &each : scratch_) {
+    ladder_.gpu_->copy_to_device(ladder_.stream_, static_cast<char *>(each.device) + each.bytes, guard.data(),
+                                 guarded(each.bytes) - each.bytes);
+  }
   for (const Array &each : arrays_) {
     if (each.device == nullptr) continue;
     ladder_.gpu_->copy_to_device(ladder_.stream_, each.device, each.start.data(), each.start.bytes());
@@ -94,7 +100,8 @@ bool Problem::check(const Rung &rung, const Array &array) {
   ladder_.gpu_->copy_to_host(ladder_.stream_, values.data(), array.device, values.bytes());
   ladder_.gpu_->synchronize(ladder_.stream_);
   if (const int64_t count = unwritten(values); count > 0) {
-    return complain(rung, array.name + " has " + std::to_string(count) + " elements that are no numbers, or not written");
+    const std::string elements = std::to_string(count) + " elements";
+    return complain(rung, array.name + " has " + elements + " that are not numbers or were not written");
   }
   bool right = true;
   for (const Expected &expected : array.expected) {
@@ -112,9 +119,8 @@ bool Problem::check(const Rung &rung, const Array &array) {
 
 bool Problem::check(const Rung &rung) {
   restore();
-  const std::string what = name_ + ", " + rung.name + ", " + shape_.text();
-  if (prepare_) ladder_.checked(prepare_(queue()), what);
-  ladder_.checked(rung.run(queue()), what);
+  if (prepare_) ladder_.checked(prepare_(queue()));
+  ladder_.checked(rung.run(queue()));
   ladder_.gpu_->synchronize(ladder_.stream_);
   bool right = true;
   for (const Scratch &each : scratch_) {
@@ -126,14 +132,22 @@ bool Problem::check(const Rung &rung) {
   return right;
 }
 
+void Problem::climb(const Rung &rung) {
+  const bool right = check(rung);
+  const bool timed = right && ladder_.times_;
+  if (right && !timed) std::printf("ok    %s, %s, %s\n", name_.c_str(), rung.name.c_str(), shape_.text().c_str());
+  const double microseconds = timed ? ladder_.time(queue(), rung.run) : 0;
+  ladder_.report(name_, rung.name, shape_, microseconds, bytes_, flops_, right);
+}
+
 void Problem::climb() {
   for (const Rung &rung : rungs_) ladder_.explain(name_, rung.name, rung.why);
   for (const Rung &rung : rungs_) {
-    const bool right = check(rung);
-    const bool timed = right && ladder_.times_;
-    if (right && !timed) std::printf("ok    %s, %s, %s\n", name_.c_str(), rung.name.c_str(), shape_.text().c_str());
-    const double microseconds = timed ? ladder_.time(queue(), rung.run) : 0;
-    ladder_.report(name_, rung.name, shape_, microseconds, bytes_, flops_, right);
+    try {
+      climb(rung);
+    } catch (const Failure &failure) {
+      throw Failure{failure.status, name_ + ", " + rung.name + ", " + shape_.text() + ": " + failure.text};
+    }
   }
 }
 

@@ -72,7 +72,7 @@ SimilarityVectors::SimilarityVectors(const Shape &shape)
   if (shape.has("bias")) contrast.own_negative_bias = static_cast<float>(shape["bias"]) / 10;
   for (int64_t i = 0; i < n; i++) {
     targets.push_back(static_cast<int32_t>(i % m));
-    for (int64_t c = 0; c < hidden && i < m; c++) keys.set(i * hidden + c, queries[i * hidden + c] + 2 * keys[i * hidden + c]);
+    for (int64_t c = i * hidden; c < (i + 1) * hidden && i < m; c++) keys.set(c, queries[c] + 2 * keys[c]);
   }
 }
 

@@ -1,6 +1,6 @@
-// The ladder of similarity_softmax: N queries, M keys of H numbers, forward and backward. Floors: 2 N M H FLOPs forward,
-// 6 N M H backward; vectors are read once, and in the backward pass their gradients written once. Shapes with `bias`
-// have a hard negative for each query, M = 2 N.
+// The ladder of similarity_softmax: N queries, M keys of H numbers, forward and backward. Floors: 2 N M H FLOPs
+// forward, 6 N M H backward; vectors are read once, and in the backward pass their gradients written once. Shapes with
+// `bias` have a hard negative for each query, M = 2 N.
 #include "../similarity_softmax.hpp"
 
 #include "plain.hpp"
