@@ -72,6 +72,12 @@ SIMT_KERNEL(kTile *kTile) tile(Plain<T, C> a, int64_t tiles_n) {
   if (row < a.m && column < a.n) a.finish(row, column, sum);
 }
 
+// Of the sums of tensor cores: what does not fit in a float is cut off (Fasi et al. 2021).
+float cut_off(double x) {
+  const float nearest = (float)x;
+  return std::fabs((double)nearest) > std::fabs(x) ? std::nextafter(nearest, 0.0f) : nearest;
+}
+
 struct ProductExpected {
   Expected c, pre_activation;
 };
@@ -84,14 +90,19 @@ ProductExpected expected(const simcse_gemm &g, const Host &a, const Host &b, con
   e.c.first = e.pre_activation.first = spread(g.m * g.n, std::max<int64_t>(2000, int64_t{20000000} / g.k));
   for (const int64_t i : e.c.first) {
     const int64_t row = i / g.n, column = i % g.n;
-    double x = 0;
+    double exact = 0, cut = 0, part = 0;
     for (int64_t k = 0; k < g.k; k++) {
-      x += a[g.transpose_a ? k * g.m + row : row * g.k + k] * b[g.transpose_b ? column * g.k + k : k * g.n + column];
+      part += a[g.transpose_a ? k * g.m + row : row * g.k + k] * b[g.transpose_b ? column * g.k + k : k * g.n + column];
+      if (k % 16 < 15 && k + 1 < g.k) continue;
+      exact += part;
+      cut = type == Type::bf16 ? cut_off(cut + part) : exact;
+      part = 0;
     }
-    if (g.epilogue >= SIMCSE_EPILOGUE_BIAS) x += bias[column];
-    if (g.epilogue == SIMCSE_EPILOGUE_ACCUMULATE || g.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) x += other[i];
+    double rest = g.epilogue >= SIMCSE_EPILOGUE_BIAS ? bias[column] : 0;
+    if (g.epilogue == SIMCSE_EPILOGUE_ACCUMULATE || g.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) rest += other[i];
     for (const bool stored : {false, true}) {
-      double y = stored && g.epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? rounded(type, x) : x;
+      double y = (stored ? cut : exact) + rest;
+      if (stored && g.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) y = rounded(type, y);
       (stored ? e.pre_activation.naive : e.pre_activation.reference).push_back(y);
       if (g.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) y = y / 2 * std::erfc(-y / std::sqrt(2.0));
       if (g.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) y = std::tanh(y);

@@ -27,6 +27,15 @@ double median(std::vector<double> all) {
   return (all[all.size() / 2] + all[(all.size() - 1) / 2]) / 2;
 }
 
+// After a fault of the GPU nothing can be given back to it; the fault is what is to be told.
+template <typename Body>
+void quietly(const Body &body) noexcept {
+  try {
+    body();
+  } catch (const Failure &) {
+  }
+}
+
 // Events around each of many runs.
 class Events {
  public:
@@ -34,7 +43,9 @@ class Events {
     for (int i = 0; i < count; i++) all_.push_back(gpu.open_event());
   }
   ~Events() {
-    for (const plugin::Event each : all_) gpu_.close_event(each);
+    for (const plugin::Event each : all_) {
+      quietly([&] { gpu_.close_event(each); });
+    }
   }
   plugin::Event operator[](int i) const { return all_[static_cast<size_t>(i)]; }
 
@@ -82,8 +93,8 @@ Ladder::Ladder(std::FILE *json) : gpu_(plugin::open_gpu(0)), json_(json) {
 }
 
 Ladder::~Ladder() {
-  if (evicting_ != nullptr) gpu_->free(evicting_, kEvicting);
-  gpu_->close_stream(stream_);
+  free(evicting_, kEvicting);
+  quietly([&] { gpu_->close_stream(stream_); });
 }
 
 void Ladder::checked(Fault fault) {
@@ -123,6 +134,10 @@ void *Ladder::allocate(int64_t bytes) {
   return memory;
 }
 
+void Ladder::free(void *memory, int64_t bytes) noexcept {
+  if (memory != nullptr) quietly([&] { gpu_->free(memory, bytes); });
+}
+
 void Ladder::start_timing() {
   if (gpu_->tier() == "emulated") fail(SIMCSE_UNSUPPORTED, "an emulator has no times to measure; pass --check");
   times_ = true;
@@ -140,8 +155,8 @@ void Ladder::start_timing() {
   } else {
     std::printf("there is no rate of products without cuBLASLt: floors are those of the bytes alone\n");
   }
-  gpu_->free(from, kCopied);
-  gpu_->free(to, kCopied);
+  free(from, kCopied);
+  free(to, kCopied);
 }
 
 // The operands are not zero: a GPU's clock depends on what it multiplies.

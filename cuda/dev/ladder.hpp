@@ -159,6 +159,7 @@ class Ladder {
  private:
   friend class Problem;
   void *allocate(int64_t bytes);
+  void free(void *memory, int64_t bytes) noexcept;
   void measure_product(void *operands, void *scratch);
   // Median microseconds of `run`, with nothing of its arrays in the caches.
   double time(const Queue &queue, const Problem::Run &run);

@@ -35,8 +35,8 @@ Doubles pieces_of(const Host &values, const Expected &expected) {
 }  // namespace
 
 Problem::~Problem() {
-  for (const Scratch &each : scratch_) ladder_.gpu_->free(each.device, guarded(each.bytes));
-  if (queue_scratch_ != nullptr) ladder_.gpu_->free(queue_scratch_, queue_scratch_bytes_);
+  for (const Scratch &each : scratch_) ladder_.free(each.device, guarded(each.bytes));
+  ladder_.free(queue_scratch_, queue_scratch_bytes_);
 }
 
 // Memory and its guard, all 0xff.
@@ -60,7 +60,7 @@ void *Problem::array(const char *name, const Host &values, bool checked) {
 
 void Problem::queue_scratch(int64_t bytes) {
   if (bytes <= queue_scratch_bytes_) return;
-  if (queue_scratch_ != nullptr) ladder_.gpu_->free(queue_scratch_, queue_scratch_bytes_);
+  ladder_.free(queue_scratch_, queue_scratch_bytes_);
   queue_scratch_ = nullptr;
   queue_scratch_ = ladder_.allocate(bytes);
   queue_scratch_bytes_ = bytes;
