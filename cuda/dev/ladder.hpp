@@ -152,6 +152,8 @@ class Ladder {
 
   // From here on versions are timed: measures the ceilings.
   void start_timing();
+  // sm_90 ..., or "emulated": for rungs that only some GPUs can climb.
+  std::string tier() const { return gpu_->tier(); }
   // Null where it is not there.
   plugin::CublasLt *cublaslt() { return cublaslt_.get(); }
   bool failed() const { return failed_; }
