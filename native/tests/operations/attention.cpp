@@ -1,5 +1,6 @@
 // attention_forward and attention_backward, against attention with all its probabilities at hand.
 #include <cmath>
+#include <type_traits>
 
 #include "batch.hpp"
 
@@ -14,12 +15,13 @@ struct Shape {
   bool outliers;
 };
 
-// Attention over the rows of one sentence under one view, for one head.
+// Attention over the rows of one sentence under one view, for one head. In float, weights and gradients of scores are
+// rounded to `type`, as all that a product of that type takes.
 template <typename Real> class Head {
  public:
-  Head(const Numbers &qkv, const Batch &batch, const Masks &masks, const Shape &s, int view, std::size_t sentence,
-       int head)
-      : size_(s.head_size), length_(batch.lengths[sentence]), hidden_(s.heads * s.head_size),
+  Head(const Numbers &qkv, const Batch &batch, const Masks &masks, const Shape &s, Type type, int view,
+       std::size_t sentence, int head)
+      : type_(type), size_(s.head_size), length_(batch.lengths[sentence]), hidden_(s.heads * s.head_size),
         first_(batch.row(view, sentence, 0)), head_(head) {
     qkv_.assign(qkv.begin() + first_ * 3 * hidden_, qkv.begin() + (first_ + length_) * 3 * hidden_);
     score_.resize(static_cast<std::size_t>(length_) * length_);
@@ -43,7 +45,7 @@ template <typename Real> class Head {
       (*lse)[(first_ + i) * heads + head_] = lse_[i];
       for (int d = 0; d < size_; d++) {
         Real sum = 0;
-        for (int j = 0; j < length_; j++) sum += weight(i, j) * keep_[i * length_ + j] * at(j, 2, d);
+        for (int j = 0; j < length_; j++) sum += operand(weight(i, j)) * keep_[i * length_ + j] * at(j, 2, d);
         (*out)[(first_ + i) * hidden_ + head_ * size_ + d] = sum;
       }
     }
@@ -61,11 +63,12 @@ template <typename Real> class Head {
       for (int j = 0; j < length_; j++) {
         Real keep = keep_[i * length_ + j], d_weight = 0;
         for (int d = 0; d < size_; d++) d_weight += static_cast<Real>(u[d]) * at(j, 2, d);
-        Real d_score = weight(i, j) * (keep * d_weight - delta) / std::sqrt(static_cast<Real>(size_));
+        Real d_score = operand(weight(i, j) * (keep * d_weight - delta)) / std::sqrt(static_cast<Real>(size_));
+        Real weight_as_stored = operand(weight(i, j));
         for (int d = 0; d < size_; d++) {
           gradient[place(i, 0, d)] += d_score * at(j, 1, d);
           gradient[place(j, 1, d)] += d_score * at(i, 0, d);
-          gradient[place(j, 2, d)] += weight(i, j) * keep * static_cast<Real>(u[d]);
+          gradient[place(j, 2, d)] += weight_as_stored * keep * static_cast<Real>(u[d]);
         }
       }
     }
@@ -84,7 +87,11 @@ template <typename Real> class Head {
   }
   Real at(int row, int part, int d) const { return qkv_[place(row, part, d)]; }
   Real weight(int i, int j) const { return std::exp(score_[i * length_ + j] - lse_[i]); }
+  Real operand(Real x) const {
+    return std::is_same_v<Real, float> ? static_cast<Real>(rounded(type_, static_cast<double>(x))) : x;
+  }
 
+  Type type_;
   int size_, length_, hidden_;
   int64_t first_;
   int head_;
@@ -109,7 +116,7 @@ Result reference(const Numbers &qkv, const Batch &batch, const Masks &masks, con
   for (int v = 0; v < batch.views; v++) {
     for (std::size_t b = 0; b < batch.lengths.size(); b++) {
       for (int head = 0; head < s.heads; head++) {
-        Head<Real> attention(qkv, batch, masks, s, v, b, head);
+        Head<Real> attention(qkv, batch, masks, s, type, v, b, head);
         attention.forward(&r.out, &r.lse, s.heads);
         if (d_out.empty()) continue;
         if (truth == nullptr) {
