@@ -101,6 +101,8 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli -am -Dtests.excluded=none \
 	  -Dtest='Cuda*Test' -Dsurefire.failIfNoSpecifiedTests=false -Dsurefire.reportNameSuffix=cuda \
 	  -Dsimcse.library.path='$(emulated-cuda)'),:)
+	@$(if $(TEST),:,if command -v python3 >/dev/null; then python3 bench/gpu/gpu_test.py; \
+	  else echo "python3 is not installed; the tests of bench/gpu are skipped"; fi)
 	@sed -n -e 's/.*<skipped message="\([^"]*\)".*/skipped: \1/p' \
 	  -e 's/.*<skipped .*CDATA\[[^:]*: \(Assumption failed: \)*\(.*\)/skipped: \2/p' \
 	  java/*/target/surefire-reports/*.xml | sort | uniq -c
@@ -208,13 +210,13 @@ target/laid-out: $(sources) $(poms) $(notices) .build/find-jdk .build/link-runti
 cuda-make = +@$(MAKE) --no-print-directory -C cuda
 junit := $(shell sed -n 's/.*<junit.version>\(.*\)<.*/\1/p' pom.xml)
 
-# $(call lay-out,FOLDER,LIBRARIES,PROGRAMS): the command with these libraries, and the programs, scripts and Java tests.
+# $(call lay-out,FOLDER,LIBRARIES,PROGRAMS,LADDERS): the command with these libraries, and programs, scripts, Java tests.
 define lay-out
 	@rm -rf $(1) && cp -R $(home) $(1) && rm -f $(1)/runtime/.made
 	@mkdir -p $(1)/gpu/programs/dev $(1)/gpu/java
 	@cp -L $(2)/libsimcse.so $(2)/libsimcse_cuda.so $(1)/lib/
-	@cp $(addprefix $(3)/,kernel-tests suite) $(wildcard $(3)/faults) $(1)/gpu/programs/
-	@cp $(wildcard $(3)/dev/*) $(1)/gpu/programs/dev/ 2>/dev/null || rmdir $(1)/gpu/programs/dev
+	@cp $(3)/kernel-tests $(3)/suite $(wildcard $(3)/faults) $(1)/gpu/programs/
+	@for each in $(4)/*; do [ ! -x "$$each" ] || cp "$$each" $(1)/gpu/programs/dev/; done
 	@cp bench/gpu/run $(filter-out %_test.py,$(wildcard bench/gpu/*.py)) $(1)/gpu/
 	@bench/gpu/run describe --sources cuda >$(1)/gpu/build.json
 	@$(mvn) test-compile -pl java/core -am
@@ -227,12 +229,12 @@ target/gpu-laid-out: target/laid-out FORCE
 	$(cuda-make) for-gpu
 	@[ -e cuda/target/libsimcse_cuda.so ] || { echo "cuda: a bundle for a GPU needs nvcc" >&2; exit 1; }
 	@cp -L native/target/libsimcse.so cuda/target/
-	$(call lay-out,$(gpu-home),cuda/target,cuda/target/gpu)
+	$(call lay-out,$(gpu-home),cuda/target,cuda/target/gpu,cuda/target/dev)
 	@touch $@
 
 target/gpu-rehearsal: target/laid-out FORCE
 	$(cuda-make) rehearsal
-	$(call lay-out,$(gpu-home)-rehearsal,cuda/target/emulated,cuda/target/rehearsal)
+	$(call lay-out,$(gpu-home)-rehearsal,cuda/target/emulated,cuda/target/rehearsal,cuda/target/emulated/dev)
 	@touch $@
 
 $(gpu-tarball): target/gpu-laid-out
