@@ -2,6 +2,7 @@
 sentence-transformers, in one record with floors and targets."""
 import json
 import pathlib
+import random
 import statistics
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from checks import MINUTES
 
 IN_USE = "product"  # the ladder's name for the version that libsimcse_cuda.so has
 MEMORY_BOUND = 0.85
+GENERATED = 1 << 17  # sentences
 SHORT, LONG = 64, 512  # tokens of a sentence, of two targets of attention
 
 
@@ -47,7 +49,7 @@ class Bench:
         shapes.write_text("".join(json.dumps(line) + "\n" for line in timed), encoding="utf-8")
         done = self.it.run("PyTorch", [sys.executable, self.it.gpu / "peers.py", shapes, out, self.torch], 9 * MINUTES)
         if self.step(done):
-            self.notes.append(done.text.strip().splitlines()[0])
+            self.notes.append(next(line for line in done.text.splitlines() if line.startswith("PyTorch")))
         self.peers = lines_of(out)
 
     def measure_loss(self):
@@ -60,11 +62,14 @@ class Bench:
         size = "tiny" if self.it.rehearsal else "base"
         if not self.step(self.it.simcse("data", ["quickstart", "--out", made, "--device", "cpu"], 10 * MINUTES)):
             return
-        sentences, model = self.sentences or made / "sentences.txt", self.work / "model"
+        sentences, model = self.sentences or self.generated(made), self.work / "model"
         script = [sys.executable, self.it.gpu / "train_peer.py"]
         if not self.step(self.it.run("model", [*script, "model", model, self.vocabulary(made), size], 5 * MINUTES)):
             return
         batches = [8] if self.it.rehearsal else [64, 512] if self.quick else [64, 512, 4096, 65536]
+        with open(sentences, encoding="utf-8") as lines:
+            count = sum(1 for _ in lines)
+        batches = [batch for batch in batches if batch <= count]
         self.steps = self.table("training", ["bench", "train", "--model", model, "--batch-size",
                                              ",".join(map(str, batches)), "--input", sentences])
         for batch in batches:
@@ -74,10 +79,21 @@ class Bench:
             words = [*script, "train", model, sentences, steps, batch, self.torch, *([chunk] if chunk else [])]
             done = self.it.run(f"sentence-transformers/{batch}", words, 9 * MINUTES)
             if self.step(done):
-                seconds = json.loads(done.text.strip().splitlines()[-1])["seconds"]
+                told = next(line for line in done.text.splitlines() if line.startswith('{"seconds"'))
+                seconds = json.loads(told)["seconds"]
                 warm = seconds[len(seconds) // 3:]
                 self.peer_steps.append({"batch": batch, "cached": bool(chunk), "steps": len(warm),
                                         "rate": batch / statistics.median(warm)})
+
+    def generated(self, made):
+        """Sentences of the quickstart's words, about as long as those of prose."""
+        drawn = random.Random(1)
+        words = sorted(set((made / "sentences.txt").read_text(encoding="utf-8").split()))
+        file = self.work / "generated.txt"
+        with open(file, "w", encoding="utf-8") as out:
+            for _ in range(256 if self.it.rehearsal else GENERATED):
+                out.write(" ".join(drawn.choices(words, k=max(3, round(20 * drawn.lognormvariate(0, 0.5))))) + "\n")
+        return file
 
     def vocabulary(self, made):
         """The words of the model: of the given sentences where they are not the generated ones."""

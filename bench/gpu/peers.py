@@ -156,7 +156,9 @@ class Peers:
     def convert(self, name, dtype, x):
         wide = self.make(torch.float32, x["P"], trained=False)
         narrow = wide.to(torch.bfloat16)
-        yield "copy_", (lambda: wide.copy_(narrow)) if dtype == torch.bfloat16 else (lambda: narrow.copy_(wide))
+        yield "copy_", (lambda: wide.copy_(narrow)) if name.endswith("f32") else (lambda: narrow.copy_(wide))
+
+    convert_to_bf16 = convert_to_f32 = convert
 
     def column_sum(self, name, dtype, x):
         a = self.make(dtype, x["T"], x["H"], trained=False)
