@@ -216,11 +216,12 @@ define lay-out
 	@mkdir -p $(1)/gpu/programs/dev $(1)/gpu/java
 	@cp -L $(2)/libsimcse.so $(2)/libsimcse_cuda.so $(1)/lib/
 	@cp $(3)/kernel-tests $(3)/suite $(wildcard $(3)/faults) $(1)/gpu/programs/
-	@for each in $(4)/*; do [ ! -x "$$each" ] || cp "$$each" $(1)/gpu/programs/dev/; done
+	@for each in $(4)/*; do case $$each in *.txt | */planted) ;; *) [ ! -x "$$each" ] || cp "$$each" $(1)/gpu/programs/dev/ ;; \
+	  esac; done
 	@cp bench/gpu/run $(filter-out %_test.py,$(wildcard bench/gpu/*.py)) $(1)/gpu/
 	@bench/gpu/run describe --sources cuda >$(1)/gpu/build.json
 	@$(mvn) test-compile -pl java/core -am
-	@"$(JAVA_HOME)/bin/jar" -c -f $(1)/gpu/java/simcse4j-$(version)-tests.jar -C java/core/target/test-classes .
+	@cp -R java/core/target/test-classes $(1)/gpu/java/tests
 	@$(mvn) org.apache.maven.plugins:maven-dependency-plugin:copy -pl java/core \
 	  -Dartifact=org.junit.platform:junit-platform-console-standalone:$(junit) -DoutputDirectory='$(abspath $(1))/gpu/java'
 endef

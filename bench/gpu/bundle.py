@@ -41,7 +41,7 @@ class Bundle:
     def __init__(self, root, rehearsal=False):
         self.root, self.rehearsal = pathlib.Path(root).resolve(), rehearsal
         self.gpu, self.library = self.root / "gpu", self.root / "lib"
-        self.programs = self.gpu / "programs"
+        self.programs, self.tests = self.gpu / "programs", self.gpu / "java" / "tests"
         if not (self.programs / "suite").exists():
             raise Missing(f"{self.programs} holds no programs; run this from the bundle that 'make dist-gpu' makes")
         self.build = json.loads((self.gpu / "build.json").read_text(encoding="utf-8"))
@@ -80,9 +80,9 @@ class Bundle:
         return self.run(name, [self.root / "bin" / "simcse", *words], seconds)
 
     def java(self, name, words, seconds):
-        jars = f"{self.gpu}/java/*:{self.library}/*"
+        classes = f"{self.tests}:{self.gpu}/java/*:{self.library}/*"
         return self.run(name, [self.root / "runtime" / "bin" / "java", *JVM, f"-Dsimcse.library.path={self.library}",
-                               "-cp", jars, *words], seconds)
+                               "-cp", classes, *words], seconds)
 
     def record(self, what):
         """What every record starts with."""

@@ -47,12 +47,11 @@ def ladders(it):
 
 
 def java_tests(it):
-    """By JUnit's console, over the jars of tests."""
-    jars = sorted((it.gpu / "java").glob("*-tests.jar"))
+    """By JUnit's console, over the classes of tests."""
     device = "emulated" if it.rehearsal else "cuda"
     words = [f"-Dsimcse.test.device={device}", "-ea", "org.junit.platform.console.ConsoleLauncher", "execute",
              "--details=summary", "--disable-banner", "--disable-ansi-colors", "--fail-if-no-tests",
-             f"--include-classname={JAVA_TESTS}", *(f"--scan-classpath={jar}" for jar in jars)]
+             f"--include-classname={JAVA_TESTS}", f"--scan-classpath={it.tests}"]
 
     def run():
         done = it.java("java", words, 20 * MINUTES)

@@ -52,7 +52,8 @@ def output(*command):
 
 def describe(folder):
     """Prints what a bundle has to know of its build."""
-    nvcc = re.search(r"release ([0-9.]+)", output("nvcc", "--version"))
+    told = output("nvcc", "--version") or output("/usr/local/cuda/bin/nvcc", "--version")
+    nvcc = re.search(r"release ([0-9.]+)", told)
     print(json.dumps({
         "commit": output("git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"),
         "toolkit": nvcc.group(1) if nvcc else "",
