@@ -207,7 +207,6 @@ target/laid-out: $(sources) $(poms) $(notices) .build/find-jdk .build/link-runti
 	@touch $@
 	@echo "Built $(home)/bin/simcse"
 
-cuda-make = +@$(MAKE) --no-print-directory -C cuda
 junit := $(shell sed -n 's/.*<junit.version>\(.*\)<.*/\1/p' pom.xml)
 
 # $(call lay-out,FOLDER,LIBRARIES,PROGRAMS,LADDERS): the command with these libraries, and programs, scripts, Java tests.
@@ -227,14 +226,14 @@ define lay-out
 endef
 
 target/gpu-laid-out: target/laid-out FORCE
-	$(cuda-make) for-gpu
+	+@$(cuda-make) for-gpu
 	@[ -e cuda/target/libsimcse_cuda.so ] || { echo "cuda: a bundle for a GPU needs nvcc" >&2; exit 1; }
 	@cp -L native/target/libsimcse.so cuda/target/
 	$(call lay-out,$(gpu-home),cuda/target,cuda/target/gpu,cuda/target/dev)
 	@touch $@
 
 target/gpu-rehearsal: target/laid-out FORCE
-	$(cuda-make) rehearsal
+	+@$(cuda-make) rehearsal
 	$(call lay-out,$(gpu-home)-rehearsal,cuda/target/emulated,cuda/target/rehearsal,cuda/target/emulated/dev)
 	@touch $@
 
