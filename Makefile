@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
-ifneq (,$(filter-out help clean native sanitize-native cuda emulate,$(or $(MAKECMDGOALS),build)))
+ifneq (,$(filter-out help clean native sanitize-native cuda emulate gpu-status,$(or $(MAKECMDGOALS),build)))
   JAVA_HOME := $(shell .build/find-jdk)
   export JAVA_HOME
   ifeq (,$(JAVA_HOME))
@@ -46,6 +46,8 @@ else ifeq (,$(strip $(foreach compiler,$(compilers),$(shell command -v $(compile
   no-native := no C++ compiler; install g++ or clang++, or name one as CXX
 endif
 native := $(if $(no-native),,native/target/libsimcse.so)
+# "make cuda" takes minutes: its library comes along where it was built.
+plugin := $(if $(native),$(wildcard cuda/target/libsimcse_cuda.so))
 native-folder = $(abspath $(dir $(native)))
 # As many jobs as there are processors, unless the caller has said how many.
 jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
@@ -56,6 +58,7 @@ emulated-cuda = $(abspath cuda/target/emulated)
 home := target/simcse
 package := simcse4j-$(version)-$(system)
 tarball := target/$(package).tar.gz
+gpu-tarball := target/simcse4j-gpu-$(version)-$(system).tar.xz
 PREFIX ?= /usr/local
 
 poms := pom.xml $(wildcard java/*/pom.xml bench/pom.xml)
@@ -64,8 +67,8 @@ sources := $(shell find java/*/src/main)
 launcher := java/cli/src/main/launcher/simcse
 notices := $(wildcard LICENSE NOTICE README.md CHANGELOG.md)
 
-.PHONY: help build native native-jar test sanitize-native cuda emulate train bench dist install format check-format \
-  clean no-native FORCE
+.PHONY: help build native native-jar test sanitize-native cuda emulate test-gpu sanitize-gpu bench-gpu gpu-status \
+  rehearse-gpu train bench dist dist-gpu install format check-format clean no-native FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +101,8 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli -am -Dtests.excluded=none \
 	  -Dtest='Cuda*Test' -Dsurefire.failIfNoSpecifiedTests=false -Dsurefire.reportNameSuffix=cuda \
 	  -Dsimcse.library.path='$(emulated-cuda)'),:)
+	@$(if $(TEST),:,if command -v python3 >/dev/null; then python3 bench/gpu/gpu_test.py; \
+	  else echo "python3 is not installed; the tests of bench/gpu are skipped"; fi)
 	@sed -n -e 's/.*<skipped message="\([^"]*\)".*/skipped: \1/p' \
 	  -e 's/.*<skipped .*CDATA\[[^:]*: \(Assumption failed: \)*\(.*\)/skipped: \2/p' \
 	  java/*/target/surefire-reports/*.xml | sort | uniq -c
@@ -111,6 +116,26 @@ cuda: ## libsimcse_cuda.so, the plug-in for NVIDIA GPUs: cuda/target/libsimcse_c
 emulate: ## the tests of the CUDA kernels, in an emulator that needs neither nvcc nor a GPU
 	+@$(MAKE) --no-print-directory -C cuda emulate test-plugin
 
+# What a machine with a GPU runs, laid out as it is packed: the command with its runtime, and gpu/.
+gpu-home := target/simcse-gpu
+gpu-run = $(gpu-home)/gpu/run $(1) --records bench/results $(ARGS)
+
+test-gpu: target/gpu-laid-out ## every test on cuda:0, which must be a GPU; ARGS='--only kernels' for some
+	@$(call gpu-run,test)
+
+sanitize-gpu: target/gpu-laid-out ## the CUDA kernels' tests under compute-sanitizer; ARGS='--tool memcheck' for one tool
+	@$(call gpu-run,sanitize)
+
+bench-gpu: target/gpu-laid-out ## times on cuda:0 beside PyTorch's; ARGS='--sentences FILE --quick'
+	@$(call gpu-run,bench)
+
+gpu-status: ## which CUDA kernels have passed on which GPU, as they are now; exit code 1 while any has not
+	@bench/gpu/run status --sources cuda --records bench/results
+
+rehearse-gpu: target/gpu-rehearsal ## runs the tests and benchmarks for a GPU over the emulator; records: target/rehearsal
+	@$(gpu-home)-rehearsal/gpu/run test --rehearsal --records target/rehearsal $(ARGS)
+	@$(gpu-home)-rehearsal/gpu/run bench --rehearsal --records target/rehearsal $(ARGS)
+
 train: build ## the quickstart: trains a small encoder on generated text, with scores before and after
 	@$(home)/bin/simcse quickstart --out target/quickstart
 
@@ -123,6 +148,9 @@ bench: $(native) ## the JMH benchmarks; ARGS='Gemm -f 1' goes to JMH
 
 dist: $(tarball) ## a .tar.gz that runs on a machine without Java
 	@du -h $(tarball) | awk '{ print $$2 ": " $$1 "B" }'
+
+dist-gpu: $(gpu-tarball) ## a .tar.xz for a machine with a GPU: the command, and gpu/run with tests and benchmarks
+	@du -h $(gpu-tarball) | awk '{ print $$2 ": " $$1 "B" }'
 
 install: build ## into PREFIX (/usr/local): bin/simcse, lib/simcse, and libsimcse for C, pkg-config and CMake
 	@mkdir -p "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/bin"
@@ -161,22 +189,59 @@ target/with-native: FORCE
 
 # The jar for this platform is packed from a folder; the library's own jar gets the SHA-256 of what it may load.
 target/laid-out: $(sources) $(poms) $(notices) .build/find-jdk .build/link-runtime target/commit target/with-native \
-  $(native)
+  $(native) $(plugin)
 	@echo "Building simcse4j $(version) with $(JAVA_HOME)"
 	@$(if $(native),:,echo "native: $(no-native); libsimcse is left out")
+	@$(if $(plugin),:,echo "cuda: libsimcse_cuda.so is left out; make cuda builds it")
 	@rm -rf java/cli/target/lib target/native-jar && mkdir -p target/native-jar/META-INF/native/$(system)
 	@$(if $(native),cp $(native) target/native-jar/META-INF/native/$(system)/,:)
 	@$(mvn) package -Dmaven.test.skip -Dsimcse.commit="$$(cat target/commit)" -pl java/cli -am \
 	  $(if $(native),-Dsimcse.native.platform=$(system) -Dsimcse.native.folder='$(abspath target/native-jar)' \
 	  -Dsimcse.native.sha256="$(system)=$$(sha256sum $(native) | cut -d ' ' -f 1)")
 	@rm -rf $(home)/lib $(home)/bin && mkdir -p $(home)/lib $(home)/bin
-	@cp java/cli/target/lib/*.jar java/cli/target/simcse4j-cli-$(version).jar .build/find-jdk $(native) $(home)/lib/
+	@cp java/cli/target/lib/*.jar java/cli/target/simcse4j-cli-$(version).jar .build/find-jdk $(native) $(plugin) $(home)/lib/
 	@.build/link-runtime "$(JAVA_HOME)" $(home)/lib $(home)/runtime
 	@cp $(notices) $(home)/
 	@cp $(launcher) $(home)/bin/
 	@chmod 755 $(home)/bin/simcse
 	@touch $@
 	@echo "Built $(home)/bin/simcse"
+
+junit := $(shell sed -n 's/.*<junit.version>\(.*\)<.*/\1/p' pom.xml)
+
+# $(call lay-out,FOLDER,LIBRARIES,PROGRAMS,LADDERS): the command with these libraries, and programs, scripts, Java tests.
+define lay-out
+	@rm -rf $(1) && cp -R $(home) $(1) && rm -f $(1)/runtime/.made
+	@mkdir -p $(1)/gpu/programs/dev $(1)/gpu/java
+	@cp -L $(2)/libsimcse.so $(2)/libsimcse_cuda.so $(1)/lib/
+	@cp $(3)/kernel-tests $(3)/suite $(wildcard $(3)/faults) $(1)/gpu/programs/
+	@for each in $(4)/*; do case $$each in *.txt | */planted) ;; *) [ ! -x "$$each" ] || cp "$$each" $(1)/gpu/programs/dev/ ;; \
+	  esac; done
+	@cp bench/gpu/run $(filter-out %_test.py,$(wildcard bench/gpu/*.py)) $(1)/gpu/
+	@bench/gpu/run describe --sources cuda >$(1)/gpu/build.json
+	@$(mvn) test-compile -pl java/core -am
+	@cp -R java/core/target/test-classes $(1)/gpu/java/tests
+	@$(mvn) org.apache.maven.plugins:maven-dependency-plugin:copy -pl java/core \
+	  -Dartifact=org.junit.platform:junit-platform-console-standalone:$(junit) -DoutputDirectory='$(abspath $(1))/gpu/java'
+endef
+
+target/gpu-laid-out: target/laid-out FORCE
+	+@$(cuda-make) for-gpu
+	@[ -e cuda/target/libsimcse_cuda.so ] || { echo "cuda: a bundle for a GPU needs nvcc" >&2; exit 1; }
+	@cp -L native/target/libsimcse.so cuda/target/
+	$(call lay-out,$(gpu-home),cuda/target,cuda/target/gpu,cuda/target/dev)
+	@touch $@
+
+target/gpu-rehearsal: target/laid-out FORCE
+	+@$(cuda-make) rehearsal
+	$(call lay-out,$(gpu-home)-rehearsal,cuda/target/emulated,cuda/target/rehearsal,cuda/target/emulated/dev)
+	@touch $@
+
+$(gpu-tarball): target/gpu-laid-out
+	@rm -rf target/dist && mkdir -p target/dist
+	@cp -R $(gpu-home) target/dist/$(package)
+	@tar -C target/dist -cf - $(package) | xz -6 -T0 >$@
+	@rm -rf target/dist
 
 # One order, one owner and one time for all entries where tar can do that: same inputs, same bytes.
 $(tarball): target/laid-out

@@ -3,6 +3,10 @@
 
 #include <cuda_runtime.h>
 
+#if defined(SIMCSE_TWINS)
+#include "tests/twins.hpp"
+#endif
+
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_KERNEL(...) __global__ void __launch_bounds__(__VA_ARGS__)
 #define SIMT_UNROLL _Pragma("unroll")
@@ -24,8 +28,15 @@ Fault launch(const char *, void (*kernel)(Parameters...), const Geometry &geomet
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)geometry.shared);
     if (error != cudaSuccess) return error;
   }
-  kernel<<<dim3(geometry.x, geometry.y, geometry.z), geometry.threads, geometry.shared, stream>>>(arguments...);
+  const dim3 blocks(geometry.x, geometry.y, geometry.z);
+#if defined(SIMCSE_TWINS)
+  if (const Fault fault = twins::send(); fault != 0) return fault;
+  kernel<<<blocks, geometry.threads, geometry.shared, stream>>>(twins::on_gpu(arguments)...);
+  return twins::fetch(cudaGetLastError());
+#else
+  kernel<<<blocks, geometry.threads, geometry.shared, stream>>>(arguments...);
   return cudaGetLastError();
+#endif
 }
 
 // --- indices ---

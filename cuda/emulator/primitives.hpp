@@ -4,6 +4,12 @@
 
 #include "emulator.hpp"
 
+#if defined(SIMCSE_TWINS)
+#include <tuple>
+
+#include "../tests/twins.hpp"
+#endif
+
 #define SIMT_DEVICE inline
 #define SIMT_KERNEL(...) inline void
 #define SIMT_UNROLL
@@ -18,9 +24,19 @@ template <typename... Parameters, typename... Arguments>
 Fault launch(const char *name, void (*kernel)(Parameters...), const Geometry &geometry, Stream,
              const Arguments &...arguments) {
   if (geometry.x == 0 || geometry.y == 0 || geometry.z == 0) return 0;
+#if defined(SIMCSE_TWINS)
+  if (const Fault fault = twins::send(); fault != 0) return fault;
+  auto call = [kernel, given = std::make_tuple(twins::on_gpu(arguments)...)] { std::apply(kernel, given); };
+#else
   auto call = [&] { kernel(arguments...); };
-  return emulator::run(
+#endif
+  const Fault fault = emulator::run(
       name, geometry, [](void *it) { (*static_cast<decltype(call) *>(it))(); }, &call);
+#if defined(SIMCSE_TWINS)
+  return twins::fetch(fault);
+#else
+  return fault;
+#endif
 }
 
 // --- indices ---

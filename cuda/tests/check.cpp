@@ -1,4 +1,5 @@
-// The runner: every test, or those whose name holds an argument; `--planted NAME` runs one planted fault.
+// The runner: every test, or those whose name holds an argument, or with `--file FILE` those of a file; `--files` lists
+// the files; `--planted NAME` runs one planted fault.
 #include "check.hpp"
 
 #include <sys/wait.h>
@@ -12,6 +13,7 @@ namespace simcse::cuda::tests {
 namespace {
 
 struct Named {
+  std::string file;  // without folder and ending
   const char *name;
   Test body;
 };
@@ -26,25 +28,45 @@ std::vector<Named> &planted() {
   return all;
 }
 
+std::string stem_of(const std::string &file) {
+  const std::string name = file.substr(file.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
+}
+
 int failures = 0;
+int seed_in_use = 1;
 const char *program = nullptr;
 
 }  // namespace
 
-void add_test(const char *name, Test test) { tests().push_back({name, test}); }
-void add_planted(const char *name, Test body) { planted().push_back({name, body}); }
+void add_test(const char *file, const char *name, Test test) { tests().push_back({stem_of(file), name, test}); }
+void add_planted(const char *name, Test body) { planted().push_back({"", name, body}); }
 
 void fail_check(const char *file, int line, const char *format, ...) {
   failures++;
   if (failures > 20) return;
   const char *slash = std::strrchr(file, '/');
-  std::printf("  %s:%d, seed %llu: ", slash == nullptr ? file : slash + 1, line,
-              static_cast<unsigned long long>(emulator::settings().seed));
+  std::printf("  %s:%d, seed %d: ", slash == nullptr ? file : slash + 1, line, seed_in_use);
   va_list arguments;
   va_start(arguments, format);
   std::vprintf(format, arguments);
   va_end(arguments);
   std::printf("\n");
+}
+
+void use_seed(int seed) {
+  seed_in_use = seed;
+#if !defined(SIMCSE_ON_GPU)
+  emulator::settings().seed = static_cast<uint64_t>(seed);
+#endif
+}
+
+const char *text_of([[maybe_unused]] Fault fault) {
+#if defined(SIMCSE_TWINS)
+  return twins::text_of(fault);
+#else
+  return emulator::fault();
+#endif
 }
 
 int run_planted(const char *name, std::string *output) {
@@ -144,12 +166,18 @@ std::vector<double> reference_factors(const simcse_dropout &dropout, const TestB
   return factors;
 }
 
+static bool wanted(const Named &test, int count, char **names) {
+  if (count == 2 && std::strcmp(names[0], "--file") == 0) return test.file == names[1];
+  for (int i = 0; i < count; i++) {
+    if (std::strstr(test.name, names[i]) != nullptr) return true;
+  }
+  return count == 0;
+}
+
 static int run_all(int count, char **names) {
   int ran = 0;
   for (const Named &test : tests()) {
-    bool wanted = count == 0;
-    for (int i = 0; i < count; i++) wanted = wanted || std::strstr(test.name, names[i]) != nullptr;
-    if (!wanted) continue;
+    if (!wanted(test, count, names)) continue;
     const int before = failures;
     const auto start = std::chrono::steady_clock::now();
     test.body();
@@ -159,6 +187,15 @@ static int run_all(int count, char **names) {
   }
   std::printf("%d tests, %d failed checks\n", ran, failures);
   return failures > 0 || ran == 0 ? 1 : 0;
+}
+
+static int list_files() {
+  std::string last;
+  for (const Named &test : tests()) {
+    if (test.file != last) std::printf("%s\n", test.file.c_str());
+    last = test.file;
+  }
+  return 0;
 }
 
 static int run_one_planted(const char *name) {
@@ -177,5 +214,6 @@ int main(int count, char **arguments) {
   program = arguments[0];
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (count == 3 && std::strcmp(arguments[1], "--planted") == 0) return run_one_planted(arguments[2]);
+  if (count == 2 && std::strcmp(arguments[1], "--files") == 0) return list_files();
   return run_all(count - 1, arguments + 1);
 }

@@ -1,4 +1,4 @@
-// What the emulator's tests are written with: checks, random numbers, guarded arrays, and errors against doubles.
+// What the kernels' tests are written with: checks, random numbers, guarded arrays, and errors against doubles.
 #pragma once
 
 #include <cmath>
@@ -12,6 +12,7 @@
 
 #include "../emulator/emulator.hpp"
 #include "../simt.hpp"
+#include "twins.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -22,7 +23,7 @@ namespace simcse::cuda::tests {
 // --- tests and checks ---
 
 using Test = void (*)();
-void add_test(const char *name, Test test);
+void add_test(const char *file, const char *name, Test test);
 // For planted faults: what `program --planted NAME` runs in a process of its own.
 void add_planted(const char *name, Test body);
 // Runs a planted fault; returns its exit status and what it wrote.
@@ -30,7 +31,7 @@ int run_planted(const char *name, std::string *output);
 
 #define SIMCSE_TEST(name)                                                                  \
   static void name();                                                                      \
-  static const bool name##_added = (::simcse::cuda::tests::add_test(#name, name), true);   \
+  static const bool name##_added = (::simcse::cuda::tests::add_test(__FILE__, #name, name), true); \
   static void name()
 
 #define SIMCSE_PLANTED(name)                                                                  \
@@ -39,6 +40,7 @@ int run_planted(const char *name, std::string *output);
   static void name()
 
 void fail_check(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+const char *text_of(Fault fault);
 
 #define CHECK(holds, ...)                                                                \
   do {                                                                                   \
@@ -46,12 +48,12 @@ void fail_check(const char *file, int line, const char *format, ...) __attribute
   } while (0)
 
 // A launch that must succeed.
-#define RUN(call)                                                                         \
-  do {                                                                                    \
-    if ((call) != 0) {                                                                    \
-      ::simcse::cuda::tests::fail_check(__FILE__, __LINE__, "%s", ::simcse::cuda::emulator::fault()); \
-      return;                                                                             \
-    }                                                                                     \
+#define RUN(call)                                                                                        \
+  do {                                                                                                   \
+    if (const ::simcse::cuda::Fault run_fault = (call); run_fault != 0) {                                \
+      ::simcse::cuda::tests::fail_check(__FILE__, __LINE__, "%s", ::simcse::cuda::tests::text_of(run_fault)); \
+      return;                                                                                            \
+    }                                                                                                    \
   } while (0)
 
 // --- random numbers ---
@@ -86,6 +88,9 @@ class Array {
     if (posix_memalign(&memory, kGuard, bytes_) != 0) std::abort();
     memory_ = static_cast<unsigned char *>(memory);
     std::memset(memory_, 0xff, bytes_);
+#if defined(SIMCSE_TWINS)
+    twins::add(memory_, bytes_, kGuard);
+#endif
 #if defined(__SANITIZE_ADDRESS__)
     __asan_poison_memory_region(memory_, start_);
     __asan_poison_memory_region(memory_ + bytes_ - kGuard, kGuard);
@@ -96,6 +101,9 @@ class Array {
     __asan_unpoison_memory_region(memory_, bytes_);
 #else
     CHECK(guards_hold(), "a write outside an array of %lld elements", static_cast<long long>(count_));
+#endif
+#if defined(SIMCSE_TWINS)
+    twins::remove(memory_);
 #endif
     std::free(memory_);
   }
@@ -189,11 +197,16 @@ bool reference_kept(const simcse_dropout &dropout, uint32_t element, uint32_t c1
 // 0 or 1 / keep_prob for each element of a hidden site (R, channels).
 std::vector<double> reference_factors(const simcse_dropout &dropout, const TestBatch &batch, int channels);
 
-// Calls body(seed) under several seeds of the emulator.
+// The seed of the emulator; on a GPU it only names the data.
+void use_seed(int seed);
+
+// Calls body(seed) under several seeds, at most as many as SIMCSE_TEST_SEEDS in the environment says.
 template <typename Body>
 void each_seed(int seeds, const Body &body) {
+  const char *most = std::getenv("SIMCSE_TEST_SEEDS");
+  if (most != nullptr && std::atoi(most) < seeds) seeds = std::atoi(most);
   for (int seed = 1; seed <= seeds; seed++) {
-    emulator::settings().seed = static_cast<uint64_t>(seed);
+    use_seed(seed);
     body(seed);
   }
 }

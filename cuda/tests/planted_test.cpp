@@ -42,7 +42,7 @@ template <typename Kernel>
 int wrong_answers(Kernel kernel, int threads, int missing) {
   int wrong = 0;
   for (int seed = 1; seed <= 20; seed++) {
-    emulator::settings().seed = static_cast<uint64_t>(seed);
+    use_seed(seed);
     Array<float> from(threads), to(threads);
     Random random(static_cast<uint64_t>(seed));
     from.fill(random);

@@ -1,5 +1,5 @@
 // The tests of libsimcse's operations, with "cuda:0" in place of the CPU's tiers: every operation through the plug-in
-// at odd shapes, in f32 and bf16, against the same formula in double.
+// at odd shapes, in f32 and bf16, against the same formula in double, with all arrays in memory of the device.
 //
 //     suite LIBRARY [FAMILY ...]
 #include <dlfcn.h>
@@ -34,30 +34,6 @@ const simcse_api *api_of(const char *library) {
   std::exit(1);
 }
 
-// The GPU's attention takes some head sizes and refuses others. The CPU, on which the families pass, does those.
-const simcse_api *real;
-simcse_device *cpu;
-int done, refused;
-
-template <typename Arguments, typename Operation>
-simcse_status or_on_cpu(Operation operation, simcse_device *device, simcse_stream *stream, const Arguments *arguments) {
-  const simcse_status status = (real->*operation)(device, stream, arguments);
-  done++;
-  const bool other_heads = std::strstr(real->last_error(), "heads of 32, 64 or 128") != nullptr;
-  if (status != SIMCSE_UNSUPPORTED || !other_heads) return status;
-  refused++;
-  return (real->*operation)(cpu, nullptr, arguments);
-}
-
-simcse_status attention_forward(simcse_device *device, simcse_stream *stream,
-                                const simcse_attention_forward *arguments) {
-  return or_on_cpu(&simcse_api::attention_forward, device, stream, arguments);
-}
-simcse_status attention_backward(simcse_device *device, simcse_stream *stream,
-                                 const simcse_attention_backward *arguments) {
-  return or_on_cpu(&simcse_api::attention_backward, device, stream, arguments);
-}
-
 bool asked_for(int count, char **words, const char *family) {
   bool asked = count <= 2;
   for (int i = 2; i < count; i++) asked = asked || std::strcmp(words[i], family) == 0;
@@ -69,17 +45,16 @@ bool asked_for(int count, char **words, const char *family) {
 int main(int count, char **words) {
   if (count < 2) return 2;
   report_faults();
-  real = api_of(words[1]);
-  if (real->device_open("cpu", nullptr, &cpu) != SIMCSE_OK) return 1;
-  simcse_api table = *real;
-  table.attention_forward = attention_forward;
-  table.attention_backward = attention_backward;
-  Target target = {"cuda:0", &table, {}};
+  Target target = {"cuda:0", api_of(words[1]), {}, true, "heads of 32, 64 or 128"};
   for (simcse_device *&device : target.devices) {
     if (target.api->device_open("cuda:0", nullptr, &device) == SIMCSE_OK) continue;
     std::printf("FAILED %s\n", target.api->last_error());
     return 1;
   }
+  simcse_device_properties properties = {};
+  properties.struct_size = sizeof properties;
+  if (target.api->device_properties(target.devices[0], &properties) != SIMCSE_OK) return 1;
+  std::printf("cuda:0 is %s: %s\n", properties.tier, properties.description);
   int failures = 0;
   for (const Family &family : kFamilies) {
     if (!asked_for(count, words, family.name)) continue;
@@ -87,12 +62,12 @@ int main(int count, char **words) {
     suite.targets.push_back(target);
     suite.seed = 20240229;
     family.run(suite);
-    std::printf("%-12s %4d cases, %d failures\n", family.name, suite.cases, suite.failures);
+    std::printf("%-12s %4d cases, %d refused for their head size, %d failures\n", family.name, suite.cases,
+                suite.refused, suite.failures);
     std::fflush(stdout);
     failures += suite.failures;
   }
   for (simcse_device *device : target.devices) failures += target.api->device_close(device) != SIMCSE_OK;
-  if (done > 0) std::printf("%d of %d calls of attention were refused for their head size\n", refused, done);
   std::printf("suite of cuda:0: %s\n", failures == 0 ? "all good" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

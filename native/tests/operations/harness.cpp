@@ -66,6 +66,49 @@ Error allowed(Type type, Numbers plain, const Numbers &want, double scale, bool 
   return {std::fmax(kBf16Unit, 2 * error.largest), std::fmax(floor, 2 * error.norm)};
 }
 
+// The arrays of one run in memory of the device: as far past a multiple of 256 bytes as on the host, and with no byte
+// behind them, so that a checker of its accesses sees one beside them.
+class OnDevice {
+ public:
+  OnDevice(const simcse_api &api, simcse_device *device) : api_(api), device_(device) {}
+  ~OnDevice() {
+    for (const Array &array : arrays_) api_.memory_free(device_, array.memory);
+  }
+  OnDevice(const OnDevice &) = delete;
+  OnDevice &operator=(const OnDevice &) = delete;
+
+  bool send(Operand &operand) {
+    const std::size_t offset = reinterpret_cast<uintptr_t>(operand.at) % 256, bytes = operand.before.size();
+    Array array = {nullptr, operand.at};
+    if (api_.memory_allocate(device_, static_cast<int64_t>(offset + bytes), &array.memory) != SIMCSE_OK) return false;
+    arrays_.push_back(array);
+    operand.at = static_cast<char *>(array.memory) + offset;
+    return api_.copy_to_device(device_, nullptr, operand.at, array.host, static_cast<int64_t>(bytes)) == SIMCSE_OK;
+  }
+  // Of all that were sent, in the same order.
+  bool fetch(std::deque<Operand> &operands) {
+    bool fetched = true;
+    for (std::size_t i = 0; i < arrays_.size(); i++) {
+      Operand &operand = operands[i];
+      const int64_t bytes = static_cast<int64_t>(operand.before.size());
+      if (operand.writable) {
+        fetched = fetched && api_.copy_to_host(device_, nullptr, arrays_[i].host, operand.at, bytes) == SIMCSE_OK;
+      }
+      operand.at = arrays_[i].host;
+    }
+    return fetched && api_.stream_synchronize(device_, nullptr) == SIMCSE_OK;
+  }
+
+ private:
+  struct Array {
+    void *memory;
+    char *host;
+  };
+  const simcse_api &api_;
+  simcse_device *device_;
+  std::vector<Array> arrays_;
+};
+
 }  // namespace
 
 void Suite::fail(const std::string &text) {
@@ -165,8 +208,13 @@ bool Case::run_once(const Call &call, std::size_t target, int device, Flush flus
     operand.at = operand.memory[side]->data();
     if (operand.writable) operand.memory[side]->fill(operand.before.data(), false);
   }
-  simcse_status status = call(*on.api, on.devices[device]);
+  OnDevice memory(*on.api, on.devices[device]);
+  bool moved = true;
+  for (Operand &operand : operands_) moved = moved && (!on.own_memory || memory.send(operand));
+  simcse_status status = moved ? call(*on.api, on.devices[device]) : SIMCSE_OUT_OF_MEMORY;
   placed_.clear();
+  if (refused(on, status)) return false;
+  if (status == SIMCSE_OK && !memory.fetch(operands_)) status = SIMCSE_DEVICE_FAULT;
   if (status != SIMCSE_OK) {
     suite_.fail(where + format(": status %d, \"%s\"", status, on.api->last_error()));
     return false;
@@ -183,6 +231,13 @@ bool Case::run_once(const Call &call, std::size_t target, int device, Flush flus
       suite_.fail(where + ": " + operand.name + " has other bits than with 1 thread, flush with the end of its memory");
     }
   }
+  return true;
+}
+
+bool Case::refused(const Target &target, simcse_status status) {
+  if (status != SIMCSE_UNSUPPORTED || target.refusal == nullptr) return false;
+  if (std::strstr(target.api->last_error(), target.refusal) == nullptr) return false;
+  suite_.refused++;
   return true;
 }
 

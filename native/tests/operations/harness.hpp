@@ -46,12 +46,15 @@ struct Target {
   std::string name;
   const simcse_api *api;
   simcse_device *devices[3];
+  bool own_memory = false;        // arrays are copied to memory of the device, and back
+  const char *refusal = nullptr;  // part of the text with which it may refuse a case as unsupported
 };
 
 struct Suite {
   std::vector<Target> targets;
   uint64_t seed = 0;
   int cases = 0;
+  int refused = 0;
   int failures = 0;
   void fail(const std::string &text);
 };
@@ -112,6 +115,7 @@ class Case {
  private:
   Operand &add(const std::string &name, Type type, int64_t count, bool writable, Bytes before);
   bool run_once(const Call &call, std::size_t target, int device, Flush flush, bool first);
+  bool refused(const Target &target, simcse_status status);
   const char *place(const void *value, std::size_t bytes);
 
   Suite &suite_;

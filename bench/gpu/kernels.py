@@ -1,0 +1,62 @@
+"""The kernels and what they are made of: for each .cu file the SHA-256 of itself and all that it includes."""
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+# What only g++ and the tests compile.
+NOT_ON_A_GPU = {"emulator", "tests"}
+
+
+def closure(source):
+    """The file and all files of this repository that it includes, directly or not."""
+    found, waiting = set(), [source.resolve()]
+    while waiting:
+        file = waiting.pop()
+        if file in found or NOT_ON_A_GPU & {file.parent.name}:
+            continue
+        found.add(file)
+        for name in INCLUDE.findall(file.read_text(encoding="utf-8")):
+            included = (file.parent / name).resolve()
+            if included.exists():
+                waiting.append(included)
+    return sorted(found)
+
+
+def hash_of(source):
+    total = hashlib.sha256()
+    for file in closure(source):
+        total.update(f"{file.parent.name}/{file.name}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def hashes(folder):
+    """By kernel, which is a .cu file of this folder."""
+    return {source.stem: hash_of(source) for source in sorted(pathlib.Path(folder).glob("*.cu"))}
+
+
+def built(bundle):
+    """Those that the programs of a bundle were made of."""
+    return json.loads((bundle / "gpu" / "build.json").read_text(encoding="utf-8"))["kernels"]
+
+
+def output(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def describe(folder):
+    """Prints what a bundle has to know of its build."""
+    told = output("nvcc", "--version") or output("/usr/local/cuda/bin/nvcc", "--version")
+    nvcc = re.search(r"release ([0-9.]+)", told)
+    print(json.dumps({
+        "commit": output("git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"),
+        "toolkit": nvcc.group(1) if nvcc else "",
+        "kernels": hashes(folder),
+    }, indent=1))
+    return 0
