@@ -18,10 +18,12 @@ bool within(const void *inner, const void *outer, int64_t bytes) {
 
 }  // namespace
 
-Device::Device(int number) : number_(number), gpu_(open_gpu(number)) {
+Device::Device(int number, const simcse_device_options &options)
+    : number_(number), gpu_(open_gpu(number, options.context)), lent_(options.stream != nullptr) {
   Use use(*gpu_);
   try {
-    own_ = gpu_->open_stream();
+    if (lent_) gpu_->adopt(static_cast<Stream>(options.stream));
+    own_ = lent_ ? static_cast<Stream>(options.stream) : gpu_->open_stream();
     staging_ = std::make_unique<Staging>(*gpu_);
     if (gpu_->takes_cublaslt()) cublaslt_ = CublasLt::open(&without_cublaslt_);
   } catch (...) {
@@ -54,7 +56,7 @@ void Device::close() noexcept {
   for (const auto &block : scratch_) attempt([&] { gpu_->free(block.second.memory, block.second.bytes); });
   for (const auto &block : memory_) attempt([&] { gpu_->free(block.first, block.second); });
   for (simcse_stream *stream : streams_) attempt([&] { gpu_->close_stream(stream_of(stream)); });
-  if (own_ != nullptr) attempt([&] { gpu_->close_stream(own_); });
+  if (own_ != nullptr && !lent_) attempt([&] { gpu_->close_stream(own_); });
 }
 
 void Device::properties(simcse_device_properties *properties) {

@@ -48,6 +48,7 @@ class EmulatedGpu : public Gpu {
     std::memmove(host, from, static_cast<size_t>(bytes));
   }
 
+  void adopt(Stream) override {}
   Stream open_stream() override { return reinterpret_cast<Stream>(new char); }
   void close_stream(Stream stream) override { delete reinterpret_cast<char *>(stream); }
   void synchronize(Stream) override {}
@@ -67,7 +68,8 @@ class EmulatedGpu : public Gpu {
 
 }  // namespace
 
-std::unique_ptr<Gpu> open_gpu(int number) {
+// It has no contexts: one of a caller is as good as another.
+std::unique_ptr<Gpu> open_gpu(int number, void *) {
   if (number != 0) {
     fail(SIMCSE_NO_DEVICE, "there is no cuda:%d: this libsimcse_cuda.so emulates one GPU; open \"cuda:0\"", number);
   }

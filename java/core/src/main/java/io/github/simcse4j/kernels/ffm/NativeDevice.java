@@ -72,6 +72,8 @@ final class NativeDevice implements AutoCloseable {
             .begin(Structs.DEVICE_OPTIONS)
             .int32("threads", threads)
             .reserved()
+            .pointer("context", MemorySegment.NULL)
+            .pointer("stream", MemorySegment.NULL)
             .end();
     MemorySegment device = arena.allocate(ValueLayout.ADDRESS);
     check(
