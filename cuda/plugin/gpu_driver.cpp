@@ -81,6 +81,8 @@ class DriverGpu : public Gpu {
     check(d.copy_to_host(host, address(from), static_cast<size_t>(bytes), stream));
   }
 
+  void launching(Stream) override {}
+
   Stream open_stream() override {
     Stream stream;
     check(d.stream_create(&stream, CU_STREAM_NON_BLOCKING));
