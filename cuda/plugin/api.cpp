@@ -91,6 +91,14 @@ simcse_status memory_zero(simcse_device *device, simcse_stream *stream, void *me
   return on("memory_zero", device, [&](Device &d) { d.gpu().zero(d.stream_of(stream), memory, bytes); });
 }
 
+simcse_status host_allocate(simcse_device *device, int64_t bytes, void **memory) {
+  return on("host_allocate", device, [&](Device &d) { *memory = d.allocate_host(bytes); });
+}
+
+simcse_status host_free(simcse_device *device, void *memory) {
+  return on("host_free", device, [&](Device &d) { d.free_host(memory); });
+}
+
 simcse_status copy_to_device(simcse_device *device, simcse_stream *stream, void *to, const void *host, int64_t bytes) {
   return on("copy_to_device", device, [&](Device &d) { d.copy_to_device(d.stream_of(stream), to, host, bytes); });
 }
@@ -171,6 +179,8 @@ constexpr simcse_api kApi = {
     memory_allocate,
     memory_free,
     memory_zero,
+    host_allocate,
+    host_free,
     copy_to_device,
     copy_to_host,
     stream_open,

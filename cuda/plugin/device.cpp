@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 
 #include "../../native/src/failure.hpp"
 
@@ -55,6 +56,7 @@ void Device::close() noexcept {
   for (const auto &event : events_) attempt([&] { gpu_->close_event(of(event.first)); });
   for (const auto &block : scratch_) attempt([&] { gpu_->free(block.second.memory, block.second.bytes); });
   for (const auto &block : memory_) attempt([&] { gpu_->free(block.first, block.second); });
+  for (const auto &block : host_) attempt([&] { gpu_->free_pinned(block.first); });
   for (simcse_stream *stream : streams_) attempt([&] { gpu_->close_stream(stream_of(stream)); });
   if (own_ != nullptr && !lent_) attempt([&] { gpu_->close_stream(own_); });
 }
@@ -112,6 +114,32 @@ void Device::free(void *memory) {
   gpu_->free(memory, bytes);
 }
 
+void *Device::allocate_host(int64_t bytes) {
+  const int64_t whole = bytes == 0 ? kAlignment : bytes;
+  void *const memory = gpu_->allocate_pinned(whole);
+  if (memory == nullptr) {
+    fail(SIMCSE_OUT_OF_MEMORY, "out of pinned host memory: %" PRId64 " bytes were asked for; see ulimit -l", whole);
+  }
+  std::memset(memory, 0, static_cast<size_t>(whole));
+  host_.emplace(memory, whole);
+  return memory;
+}
+
+void Device::free_host(void *memory) {
+  if (host_.erase(memory) == 0) {
+    fail(SIMCSE_INVALID_ARGUMENT, "memory is not from host_allocate of this device, or was freed");
+  }
+  gpu_->free_pinned(memory);
+}
+
+bool Device::pinned(const void *host, int64_t bytes) const {
+  auto block = host_.upper_bound(const_cast<void *>(host));
+  if (block == host_.begin()) return false;
+  --block;
+  return within(host, block->first, block->second) &&
+         bytes <= block->second - (static_cast<const char *>(host) - static_cast<const char *>(block->first));
+}
+
 // Nothing is packed here: the tensor cores read weights as they lie.
 void Device::hold(const void *memory, int64_t bytes) {
   for (const auto &weights : held_) {
@@ -127,10 +155,15 @@ void Device::release(const void *memory) {
 }
 
 void Device::copy_to_device(Stream stream, void *to, const void *host, int64_t bytes) {
-  staging_->copy_to_device(stream, to, host, bytes);
+  if (pinned(host, bytes)) {
+    gpu_->copy_to_device(stream, to, host, bytes);
+  } else {
+    staging_->copy_to_device(stream, to, host, bytes);
+  }
 }
 
 Queue Device::queue(Stream stream, int64_t scratch) {
+  gpu_->launching(stream);
   if (scratch <= 0) return {stream, nullptr};
   const auto found = scratch_.find(stream);
   if (found != scratch_.end() && found->second.bytes >= scratch) return {stream, found->second.memory};

@@ -37,6 +37,8 @@ class Device {
 
   void *allocate(int64_t bytes);
   void free(void *memory);
+  void *allocate_host(int64_t bytes);
+  void free_host(void *memory);
   void hold(const void *memory, int64_t bytes);
   void release(const void *memory);
   void copy_to_device(Stream stream, void *to, const void *host, int64_t bytes);
@@ -56,6 +58,7 @@ class Device {
   [[noreturn]] void out_of_memory(const char *what, int64_t bytes);
   void close() noexcept;
   bool recorded(simcse_event *handle) const;
+  bool pinned(const void *host, int64_t bytes) const;
 
   int number_;
   std::unique_ptr<Gpu> gpu_;
@@ -66,6 +69,7 @@ class Device {
   std::unique_ptr<Staging> staging_;
   std::map<Stream, Block> scratch_;
   std::map<void *, int64_t> memory_;
+  std::map<void *, int64_t> host_;  // pinned
   std::map<const void *, int64_t> held_;
   std::set<simcse_stream *> streams_;
   std::map<simcse_event *, bool> events_;  // that were opened here; whether it was recorded

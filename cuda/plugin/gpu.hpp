@@ -45,6 +45,9 @@ class Gpu {
   virtual void copy_to_device(Stream stream, void *to, const void *host, int64_t bytes) = 0;
   virtual void copy_to_host(Stream stream, void *host, const void *from, int64_t bytes) = 0;
 
+  // Kernels are about to be launched on the stream.
+  virtual void launching(Stream stream) = 0;
+
   // Throws a Failure where a stream of the caller's is not of this GPU and context.
   virtual void adopt(Stream stream) = 0;
   virtual Stream open_stream() = 0;

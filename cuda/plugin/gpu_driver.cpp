@@ -89,6 +89,8 @@ class DriverGpu : public Gpu {
     check(d.copy_to_host(host, address(from), static_cast<size_t>(bytes), stream));
   }
 
+  void launching(Stream) override {}
+
   void adopt(Stream stream) override {
     CUcontext context = nullptr;
     if (d.stream_context(stream, &context) != CUDA_SUCCESS || context != context_) {

@@ -36,6 +36,7 @@ struct Device {
   Tier tier;
   Context context;
   std::map<void *, Pages> memory;
+  std::map<void *, Pages> host;
   std::map<const void *, int64_t> held;
   std::map<simcse_event *, std::unique_ptr<Event>> events;
 };
@@ -106,11 +107,15 @@ bool within(const void *inner, const void *outer, size_t bytes) {
   return (uintptr_t)inner >= (uintptr_t)outer && (uintptr_t)inner - (uintptr_t)outer < bytes;
 }
 
-simcse_status memory_allocate(simcse_device *device, int64_t bytes, void **memory) {
+void *allocated(std::map<void *, Pages> &blocks, int64_t bytes) {
   Pages pages((size_t)bytes);
   void *address = pages.memory();
-  of(device).memory.emplace(address, std::move(pages));
-  *memory = address;
+  blocks.emplace(address, std::move(pages));
+  return address;
+}
+
+simcse_status memory_allocate(simcse_device *device, int64_t bytes, void **memory) {
+  *memory = allocated(of(device).memory, bytes);
   return SIMCSE_OK;
 }
 
@@ -131,6 +136,18 @@ simcse_status memory_free(simcse_device *device, void *memory) {
 simcse_status memory_zero(simcse_device *device, simcse_stream *, void *memory, int64_t bytes) {
   of(device).context.packed_weights().invalidate(memory, bytes);
   std::memset(memory, 0, (size_t)bytes);
+  return SIMCSE_OK;
+}
+
+simcse_status host_allocate(simcse_device *device, int64_t bytes, void **memory) {
+  *memory = allocated(of(device).host, bytes);
+  return SIMCSE_OK;
+}
+
+simcse_status host_free(simcse_device *device, void *memory) {
+  if (of(device).host.erase(memory) == 0) {
+    fail(SIMCSE_INVALID_ARGUMENT, "host_free: memory is not from host_allocate of this device, or was freed");
+  }
   return SIMCSE_OK;
 }
 
@@ -247,6 +264,8 @@ constexpr simcse_api kBackend = {
     memory_allocate,
     memory_free,
     memory_zero,
+    host_allocate,
+    host_free,
     copy_to_device,
     copy_to_host,
     stream_open,

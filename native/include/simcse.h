@@ -12,7 +12,7 @@
  *   - Argument structs start with struct_size = sizeof(the struct), so that later versions can add members at the end.
  *     A size that this library does not know is refused.
  *   - The caller owns every pointer it passes; the library keeps none after the call has returned, but for handles,
- *     memory from memory_allocate, and weights announced by weights_hold.
+ *     memory from memory_allocate and host_allocate, and weights announced by weights_hold.
  *   - A device and what was opened from it are used by one thread at a time; different devices by different threads
  *     at once. last_error, build and device_open may be called by any thread at any time.
  *   - Operations are enqueued on a stream (NULL is the device's own) and may return before their work is done; the
@@ -492,6 +492,15 @@ typedef struct simcse_api {
   simcse_status (*memory_allocate)(simcse_device *device, int64_t bytes, void **memory);
   simcse_status (*memory_free)(simcse_device *device, void *memory);
   simcse_status (*memory_zero)(simcse_device *device, simcse_stream *stream, void *memory, int64_t bytes);
+
+  /* -- memory of the host to copy from and to: zeroed, aligned to 64 bytes at least, page-locked where the device is a
+        GPU; owned by the device until host_free, when its copies are done, or device_close. -- */
+  simcse_status (*host_allocate)(simcse_device *device, int64_t bytes, void **memory);
+  simcse_status (*host_free)(simcse_device *device, void *memory);
+
+  /* -- copies between host and device. From and to memory of host_allocate they return at once, and the memory is the
+        copy's until the stream has done it. Any other memory of the host is free to be changed when copy_to_device
+        returns, which costs a copy more, and copy_to_host may wait for the stream. -- */
   simcse_status (*copy_to_device)(simcse_device *device, simcse_stream *stream, void *to, const void *host,
                                   int64_t bytes);
   /* The bytes are there once the stream was synchronised. */

@@ -156,6 +156,21 @@ simcse_status memory_zero(simcse_device *device, simcse_stream *stream, void *me
   });
 }
 
+simcse_status host_allocate(simcse_device *device, int64_t bytes, void **memory) {
+  return on("host_allocate", device, [&](const Call &call) {
+    call.some(bytes);
+    call.not_null("memory", memory);
+    call.pass(&simcse_api::host_allocate, bytes, memory);
+  });
+}
+
+simcse_status host_free(simcse_device *device, void *memory) {
+  return on("host_free", device, [&](const Call &call) {
+    call.not_null("memory", memory);
+    call.pass(&simcse_api::host_free, memory);
+  });
+}
+
 simcse_status copy_to_device(simcse_device *device, simcse_stream *stream, void *to, const void *host, int64_t bytes) {
   return on("copy_to_device", device, [&](const Call &call) {
     simcse_stream *inner = call.stream(stream);
@@ -288,6 +303,8 @@ constexpr simcse_api kApi = {
     memory_allocate,
     memory_free,
     memory_zero,
+    host_allocate,
+    host_free,
     copy_to_device,
     copy_to_host,
     stream_open,

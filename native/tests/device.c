@@ -101,6 +101,33 @@ static void properties(void) {
   }
 }
 
+static void host_memory(simcse_device *device) {
+  int64_t sizes[] = {0, 1, 65, (2 << 20) + 3};
+  for (int i = 0; i < 4; i++) {
+    unsigned char *block = NULL, last = 7, copied = 0;
+    CHECK_OK(api()->host_allocate(device, sizes[i], (void **)&block));
+    CHECK(block != NULL && (uintptr_t)block % 64 == 0, "%p", (void *)block);
+    int64_t dirty = 0;
+    for (int64_t j = 0; j < sizes[i]; j++) dirty += block[j] != 0;
+    CHECK(dirty == 0, "%d bytes of %d are not 0", (int)dirty, (int)sizes[i]);
+    if (sizes[i] > 0) {
+      block[sizes[i] - 1] = last;
+      CHECK_OK(api()->copy_to_device(device, NULL, &copied, block + sizes[i] - 1, 1));
+      CHECK(copied == last, "copied %d", copied);
+    }
+    CHECK_FAILS(api()->memory_free(device, block), SIMCSE_INVALID_ARGUMENT, "memory_free: memory is not from");
+    CHECK_OK(api()->host_free(device, block));
+    CHECK_FAILS(api()->host_free(device, block), SIMCSE_INVALID_ARGUMENT, "host_free: memory is not from");
+  }
+  void *block = NULL;
+  CHECK_FAILS(api()->host_free(device, NULL), SIMCSE_INVALID_ARGUMENT, "host_free: memory is null");
+  CHECK_FAILS(api()->host_allocate(device, -1, &block), SIMCSE_INVALID_ARGUMENT, "host_allocate: bytes is -1");
+  CHECK_FAILS(api()->host_allocate(device, 8, NULL), SIMCSE_INVALID_ARGUMENT, "host_allocate: memory is null");
+  CHECK_FAILS(api()->host_allocate(device, INT64_MAX, &block), SIMCSE_OUT_OF_MEMORY, "9223372036854775807 bytes");
+  CHECK(block == NULL, "a failed host_allocate wrote a pointer");
+  CHECK_OK(api()->host_allocate(device, 300, &block));
+}
+
 static void memory(void) {
   simcse_device *device = opened(1);
   int64_t sizes[] = {0, 1, 63, 64, 4097, (2 << 20) - 1, 2 << 20, (5 << 20) + 3};
@@ -140,6 +167,7 @@ static void memory(void) {
   CHECK_FAILS(api()->copy_to_host(device, NULL, NULL, &foreign, 4), SIMCSE_INVALID_ARGUMENT, ": host is null");
   CHECK_FAILS(api()->copy_to_host(device, NULL, &foreign, NULL, 4), SIMCSE_INVALID_ARGUMENT, ": from is null");
   CHECK_OK(api()->copy_to_host(device, NULL, NULL, NULL, 0));
+  host_memory(device);
   /* Left for device_close to give back. */
   CHECK_OK(api()->memory_allocate(device, 3 << 20, &block));
   CHECK_OK(api()->memory_allocate(device, 300, &block));
@@ -237,6 +265,8 @@ static void closed_devices(void) {
     CHECK_FAILS(api()->memory_allocate(bad[i], 8, &memory), SIMCSE_INVALID_HANDLE, "memory_allocate: device is");
     CHECK_FAILS(api()->memory_free(bad[i], &number), SIMCSE_INVALID_HANDLE, "memory_free: device is");
     CHECK_FAILS(api()->memory_zero(bad[i], NULL, &number, 8), SIMCSE_INVALID_HANDLE, "memory_zero: device is");
+    CHECK_FAILS(api()->host_allocate(bad[i], 8, &memory), SIMCSE_INVALID_HANDLE, "host_allocate: device is");
+    CHECK_FAILS(api()->host_free(bad[i], &number), SIMCSE_INVALID_HANDLE, "host_free: device is");
     CHECK_FAILS(api()->copy_to_device(bad[i], NULL, &number, &number, 8), SIMCSE_INVALID_HANDLE, ": device is");
     CHECK_FAILS(api()->copy_to_host(bad[i], NULL, &number, &number, 8), SIMCSE_INVALID_HANDLE, ": device is");
     CHECK_FAILS(api()->stream_open(bad[i], &stream), SIMCSE_INVALID_HANDLE, "stream_open: device is");

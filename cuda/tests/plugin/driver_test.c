@@ -36,7 +36,7 @@ static void whole(simcse_device *device) {
   simcse_stream *stream = NULL;
   simcse_event *event = NULL;
   float time = 0;
-  unsigned char out[1000], in[1000];
+  unsigned char out[1000], in[1000], *pinned = NULL;
   for (int i = 0; i < 1000; i++) out[i] = (unsigned char)i;
   CHECK_OK(api()->memory_allocate(device, 1000, &memory));
   CHECK_OK(api()->stream_open(device, &stream));
@@ -47,6 +47,10 @@ static void whole(simcse_device *device) {
   CHECK_OK(api()->copy_to_host(device, NULL, in, memory, 1000));
   CHECK_OK(api()->stream_synchronize(device, NULL));
   CHECK(in[0] == 0 && in[99] == 0 && memcmp(in + 100, out, 900) == 0, "copied bytes");
+  CHECK_OK(api()->host_allocate(device, 1000, (void **)&pinned));
+  CHECK(pinned[0] == 0 && pinned[999] == 0, "pinned memory is not zeroed");
+  CHECK_OK(api()->copy_to_host(device, stream, pinned, memory, 1000));
+  CHECK(memcmp(pinned + 100, out, 900) == 0, "copied bytes");
   CHECK_OK(api()->event_elapsed(device, event, event, &time));
   CHECK(time == 1.5f, "%g", (double)time);
 }
@@ -112,6 +116,8 @@ static void full(simcse_device *device) {
   CHECK_FAILS(api()->memory_allocate(device, 5000, &memory), SIMCSE_OUT_OF_MEMORY,
               "memory_allocate: out of device memory: 5000 bytes were asked for, 3221225472 of 150323855360 are free "
               "on cuda:0; take a smaller batch");
+  CHECK_FAILS(api()->host_allocate(device, 5000, &memory), SIMCSE_OUT_OF_MEMORY,
+              "host_allocate: out of pinned host memory: 5000 bytes were asked for; see ulimit -l");
   float x = 0;
   simcse_gradient_norm norm = {sizeof norm, 1, &x, &x};
   CHECK_FAILS(api()->gradient_norm(device, NULL, &norm), SIMCSE_OUT_OF_MEMORY, "to compute in");

@@ -140,6 +140,39 @@ static void memory(void) {
   free(in);
 }
 
+/* Copies from and to memory of host_allocate are the stream's: the emulated GPU does them when it is waited for. */
+static void host_memory(void) {
+  enum { kBytes = 4096, kOffset = 100 };
+  unsigned char *out = NULL, *in = NULL, *far = NULL, pageable[kBytes];
+  simcse_stream *copies = NULL;
+  simcse_event *copied = NULL;
+  CHECK_OK(api()->host_allocate(device, kBytes, (void **)&out));
+  CHECK_OK(api()->host_allocate(device, kBytes, (void **)&in));
+  CHECK_OK(api()->memory_allocate(device, kBytes, (void **)&far));
+  CHECK_OK(api()->stream_open(device, &copies));
+  CHECK_OK(api()->event_open(device, &copied));
+  CHECK(out[0] == 0 && out[kBytes - 1] == 0, "not zeroed");
+  memset(pageable, 1, kBytes);
+  CHECK_OK(api()->copy_to_device(device, copies, far, pageable, kBytes));
+  memset(pageable, 9, kBytes);
+  memset(out, 2, kBytes);
+  CHECK_OK(api()->copy_to_device(device, copies, far + kOffset, out + kOffset, kBytes - kOffset));
+  memset(out, 3, kBytes);
+  CHECK_OK(api()->event_record(device, copies, copied));
+  memset(in, 4, kBytes);
+  CHECK_OK(api()->event_wait(device, NULL, copied));
+  CHECK_OK(api()->copy_to_host(device, NULL, in, far, kBytes));
+  CHECK(in[0] == 4 && in[kBytes - 1] == 4, "copy_to_host did not return at once");
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  CHECK(in[0] == 1 && in[kOffset - 1] == 1, "%d from pageable memory, which is free on return", in[0]);
+  CHECK(in[kOffset] == 3 && in[kBytes - 1] == 3, "%d from pinned memory, which is not", in[kOffset]);
+  CHECK_FAILS(api()->host_free(device, far), SIMCSE_INVALID_ARGUMENT, "host_free: memory is not from host_allocate");
+  CHECK_FAILS(api()->memory_free(device, out), SIMCSE_INVALID_ARGUMENT, "memory_free: memory is not from");
+  CHECK_OK(api()->host_free(device, out));
+  CHECK_FAILS(api()->host_free(device, out), SIMCSE_INVALID_ARGUMENT, "host_free: memory is not from");
+  /* The others are left for device_close. */
+}
+
 /* ||out - want|| / ||want|| */
 static double error_of(const struct array *out, const double *want) {
   double difference = 0, size = 0;
@@ -259,6 +292,7 @@ int main(void) {
   if (device == NULL) return checks_ended("plugin_test");
   handles();
   memory();
+  host_memory();
   products();
   update();
   fault();
