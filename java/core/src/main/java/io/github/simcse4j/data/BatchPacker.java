@@ -1,15 +1,20 @@
 package io.github.simcse4j.data;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.BatchLimits;
+import io.github.simcse4j.kernels.BatchStage;
+import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * Makes packed batches of sentences in a token store. The ids stay where they are in the mapped
- * file; only starts, lengths and sample numbers are written, into memory of the packer. A batch is
- * therefore valid until the next one is packed: two packers let one batch be used while the next is
- * made.
+ * Makes packed batches of sentences in a token store. On the host the ids stay where they are in
+ * the mapped file; only starts, lengths and sample numbers are written, into memory of the packer.
+ * For a device they are gathered from there. A batch is valid until so many more were packed as may
+ * be in use at once.
  *
  * <p>The sample of a sentence is its index in the store (low 32 bits).
  */
@@ -19,18 +24,25 @@ public final class BatchPacker implements AutoCloseable {
 
   private final TokenStore store;
   private final int vocabularySize;
-  private final BatchTables tables;
+  private final BatchStage stage;
+  private final List<BatchTables> ring = new ArrayList<>();
+  private BatchTables tables;
+  private long packed;
 
   /**
    * A packer for one store.
    *
-   * @param maxSentences most sentences of a batch, all columns counted
-   * @param vocabularySize rows of the model's embedding table; an id beyond is a fault of the file
+   * @param kernels what the batches are for
+   * @param limits of the batches, all columns counted; an id beyond their vocabulary is a fault of
+   *     the file
    */
-  public BatchPacker(TokenStore store, int maxSentences, int vocabularySize) {
+  public BatchPacker(TokenStore store, Kernels kernels, BatchLimits limits) {
     this.store = store;
-    this.vocabularySize = vocabularySize;
-    this.tables = new BatchTables(maxSentences);
+    this.vocabularySize = limits.vocabulary();
+    this.stage = kernels.stage(limits);
+    for (int i = 0; i < limits.batches(); i++) {
+      ring.add(new BatchTables(limits.sentences()));
+    }
   }
 
   /**
@@ -40,11 +52,11 @@ public final class BatchPacker implements AutoCloseable {
    * @throws InputException where the file holds an id that is not in the vocabulary
    */
   public PackedBatch pack(long[] groups, int from, int to, int column) {
-    tables.clear();
+    begin();
     for (int i = from; i < to; i++) {
       add(groups[i], column);
     }
-    return tables.packed(store.ids());
+    return stage.put(tables.packed(store.ids()));
   }
 
   /**
@@ -57,11 +69,16 @@ public final class BatchPacker implements AutoCloseable {
    * @throws InputException where the file holds an id that is not in the vocabulary
    */
   public PackedBatch packColumns(long[] groups, int count, int from, int to) {
-    tables.clear();
+    begin();
     for (int i = from; i < to; i++) {
       add(groups[i % count], i / count);
     }
-    return tables.packed(store.ids());
+    return stage.put(tables.packed(store.ids()));
+  }
+
+  private void begin() {
+    tables = ring.get((int) (packed++ % ring.size()));
+    tables.clear();
   }
 
   private void add(long group, int column) {
@@ -93,6 +110,7 @@ public final class BatchPacker implements AutoCloseable {
   /** Frees the tables; the store stays open. */
   @Override
   public void close() {
-    tables.close();
+    stage.close();
+    ring.forEach(BatchTables::close);
   }
 }

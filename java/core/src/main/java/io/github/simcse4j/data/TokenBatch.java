@@ -1,5 +1,8 @@
 package io.github.simcse4j.data;
 
+import io.github.simcse4j.kernels.BatchLimits;
+import io.github.simcse4j.kernels.BatchStage;
+import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.HostMemory;
@@ -13,13 +16,19 @@ import java.lang.foreign.ValueLayout;
  */
 public final class TokenBatch implements AutoCloseable {
 
+  private final BatchStage stage;
   private final BatchTables tables;
   private final Tensor ids;
 
-  /** Room for so many sentences and tokens. */
-  public TokenBatch(int maxSentences, int maxTokens) {
-    tables = new BatchTables(maxSentences);
-    ids = Tensor.host(DType.I32, maxTokens);
+  /**
+   * Room for one batch.
+   *
+   * @param kernels what it is for
+   */
+  public TokenBatch(Kernels kernels, BatchLimits limits) {
+    stage = kernels.stage(limits);
+    tables = new BatchTables(limits.sentences());
+    ids = Tensor.host(DType.I32, limits.tokens());
   }
 
   /** Empties the batch. */
@@ -71,11 +80,12 @@ public final class TokenBatch implements AutoCloseable {
 
   /** The batch in one view, valid until {@link #clear}. */
   public PackedBatch packed() {
-    return tables.packed(ids);
+    return stage.put(tables.packed(ids));
   }
 
   @Override
   public void close() {
+    stage.close();
     tables.close();
     ((HostMemory) ids.memory()).close();
   }

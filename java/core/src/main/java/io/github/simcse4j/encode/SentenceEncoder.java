@@ -2,6 +2,7 @@ package io.github.simcse4j.encode;
 
 import io.github.simcse4j.data.TokenBatch;
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
@@ -21,8 +22,8 @@ import java.util.List;
 
 /**
  * Turns sentences into vectors with a trained model. Sentences of any length are packed side by
- * side without pads, in passes of about {@value #TOKENS_PER_PASS} tokens; the vector of a sentence
- * does not depend on its neighbours. One thread at a time.
+ * side without pads, in passes of some thousand tokens; the vector of a sentence does not depend on
+ * its neighbours. One thread at a time.
  */
 public final class SentenceEncoder implements AutoCloseable {
 
@@ -30,6 +31,9 @@ public final class SentenceEncoder implements AutoCloseable {
    * Enough rows to amortise packing the weights, few enough for activations to stay near the cores.
    */
   private static final int TOKENS_PER_PASS = 2048;
+
+  /** Enough rows to fill a device between two results that are asked for. */
+  private static final int TOKENS_PER_DEVICE_PASS = 16384;
 
   private final SentenceModel model;
   private final Tokenizer tokenizer;
@@ -64,10 +68,13 @@ public final class SentenceEncoder implements AutoCloseable {
     this.tokenizer = tokenizer;
     this.maxLength = Math.min(maxLength, model.config().maxPositions());
     this.head = head;
-    int tokens = Math.max(TOKENS_PER_PASS, this.maxLength);
+    boolean device = model.kernels().traits().runsAhead();
+    int pass = device ? TOKENS_PER_DEVICE_PASS : TOKENS_PER_PASS;
+    int tokens = Math.max(pass, this.maxLength);
     // A sentence has at least the two special tokens.
     int sentences = Math.max(1, tokens / 2);
-    this.batch = new TokenBatch(sentences, tokens);
+    int vocabulary = model.config().vocabularySize();
+    this.batch = new TokenBatch(model.kernels(), new BatchLimits(1, sentences, tokens, vocabulary));
     this.largest = new BatchDimensions(tokens, sentences, 1);
     this.vectors = Tensor.host(DType.F32, sentences, model.dimension());
     if (ownsModel) {

@@ -9,6 +9,7 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
+import java.util.OptionalLong;
 
 /**
  * The contract of a compute backend: a small set of named operations on tensors. Every operation is
@@ -43,6 +44,21 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
 
   /** Zeroed memory that the operations can read and write; the caller closes it. */
   public abstract Memory allocate(long bytes);
+
+  /** Free memory of a device in bytes; empty where {@link #allocate} takes memory of the host. */
+  public OptionalLong deviceMemoryFree() {
+    return OptionalLong.empty();
+  }
+
+  /** What else is to be known of where this computes. */
+  public DeviceTraits traits() {
+    return DeviceTraits.HOST;
+  }
+
+  /** The way of batches to the operations; the caller closes it. */
+  public BatchStage stage(BatchLimits limits) {
+    return BatchStage.HOST;
+  }
 
   /** Copies host to backend; same type and shape. */
   public abstract void upload(Tensor host, Tensor tensor);

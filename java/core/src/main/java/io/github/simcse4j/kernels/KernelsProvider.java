@@ -12,6 +12,11 @@ public interface KernelsProvider {
   /** The name that {@code --device} takes for where these kernels compute. */
   String device();
 
+  /** This provider for a device as {@code --device} names it; empty where that is another kind. */
+  default Optional<KernelsProvider> on(String device) {
+    return device.equals(device()) ? Optional.of(this) : Optional.empty();
+  }
+
   /** {@code auto} takes the usable provider of the highest rank; one below 0 must be asked for. */
   int rank();
 

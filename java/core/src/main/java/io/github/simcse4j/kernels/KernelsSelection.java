@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The backend that was picked, and why.
@@ -22,6 +22,8 @@ public record KernelsSelection(Kernels kernels, String line) {
   /** Picks by itself. */
   public static final String AUTO = "auto";
 
+  private static final String HOST = "cpu";
+
   /** Picks a backend that computes in F32. */
   public static KernelsSelection select(String device, String name, int threads) {
     return select(device, name, threads, DType.F32);
@@ -30,7 +32,7 @@ public record KernelsSelection(Kernels kernels, String line) {
   /**
    * Picks a backend.
    *
-   * @param device {@code auto} or a device such as {@code cpu}
+   * @param device {@code auto} or a device such as {@code cpu} or {@code cuda:1}
    * @param name {@code auto} or a backend such as {@code vector}
    * @param threads host threads to compute with
    * @param dtype the type of activations
@@ -59,20 +61,23 @@ public record KernelsSelection(Kernels kernels, String line) {
                 name,
                 precision(dtype),
                 String.join("; ", passedOver),
-                dtype == DType.F32
-                    ? "choose other kernels"
-                    : "build the native library with `make native`, or use --precision "
-                        + precision(DType.F32)));
+                remedy(device, dtype)));
+  }
+
+  private static String remedy(String device, DType dtype) {
+    if (!device.equals(AUTO) && !device.equals(HOST)) {
+      return "mend that, or use --device " + HOST;
+    }
+    return dtype == DType.F32
+        ? "choose other kernels"
+        : "build the native library with `make native`, or use --precision " + precision(DType.F32);
   }
 
   /** What stands against this provider for this type. */
   private static Optional<String> obstacle(KernelsProvider provider, DType dtype) {
-    return provider
-        .obstacle()
-        .or(() ->
-            provider.supports(dtype)
-                ? Optional.empty()
-                : Optional.of("does not compute in " + precision(dtype)));
+    return provider.supports(dtype)
+        ? provider.obstacle()
+        : Optional.of("does not compute in " + precision(dtype));
   }
 
   /** What the option {@code --precision} calls a type. */
@@ -90,11 +95,18 @@ public record KernelsSelection(Kernels kernels, String line) {
 
   private static List<KernelsProvider> candidates(String device, String name) {
     List<KernelsProvider> all = providers();
-    requireKnown("--device", device, all.stream().map(KernelsProvider::device).toList());
-    requireKnown("--kernels", name, all.stream().map(KernelsProvider::name).toList());
+    List<KernelsProvider> there =
+        device.equals(AUTO)
+            ? all
+            : all.stream().flatMap(provider -> provider.on(device).stream()).toList();
+    if (there.isEmpty()) {
+      throw unknown("--device", device, all.stream().map(KernelsProvider::device));
+    }
+    if (!name.equals(AUTO) && all.stream().noneMatch(provider -> provider.name().equals(name))) {
+      throw unknown("--kernels", name, all.stream().map(KernelsProvider::name));
+    }
     List<KernelsProvider> fitting =
-        all.stream()
-            .filter(provider -> device.equals(AUTO) || provider.device().equals(device))
+        there.stream()
             .filter(provider -> name.equals(AUTO) || provider.name().equals(name))
             .toList();
     if (fitting.isEmpty()) {
@@ -108,12 +120,10 @@ public record KernelsSelection(Kernels kernels, String line) {
     return fitting;
   }
 
-  private static void requireKnown(String option, String value, List<String> known) {
-    if (!value.equals(AUTO) && !known.contains(value)) {
-      String choices = new TreeSet<>(known).stream().collect(Collectors.joining(", "));
-      throw new InputException(
-          option + " " + value + " is not known here; use auto or one of " + choices + ".");
-    }
+  private static InputException unknown(String option, String value, Stream<String> known) {
+    String choices = known.distinct().sorted().collect(Collectors.joining(", "));
+    return new InputException(
+        option + " " + value + " is not known here; use auto or one of " + choices + ".");
   }
 
   private static String line(

@@ -7,6 +7,7 @@ import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Tensor;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -113,12 +114,14 @@ public final class SentenceModels {
 
   /**
    * All parameters in F32 in host memory under their Hugging Face names; the model's own memory
-   * where it lies on the host.
+   * where it lies on the host, else a copy that lives as long as somebody holds it.
    */
   public static List<NamedTensor> tensors(SentenceModel model) {
     Tensor host = model.parameters();
     if (!(host.memory() instanceof HostMemory)) {
-      host = Tensor.host(DType.F32, model.layout().elements());
+      long count = model.layout().elements();
+      MemorySegment copy = Arena.ofAuto().allocate(count * Float.BYTES, HostMemory.ALIGNMENT);
+      host = Tensor.over(copy, DType.F32, count);
       model.kernels().download(model.parameters(), host);
     }
     List<NamedTensor> tensors = new ArrayList<>();

@@ -27,7 +27,6 @@ final class AdamW implements AutoCloseable {
   private final Tensor gradients;
   private final Tensor firstMoment;
   private final Tensor secondMoment;
-  private final Tensor norm;
   private long step;
 
   AdamW(SentenceModel model, double weightDecay, double maxGradNorm) {
@@ -42,12 +41,11 @@ final class AdamW implements AutoCloseable {
     this.gradients = new Tensor(memory, 0, dtype, shape);
     this.firstMoment = new Tensor(memory, count * dtype.bytes(), dtype, shape);
     this.secondMoment = new Tensor(memory, 2 * count * dtype.bytes(), dtype, shape);
-    this.norm = new Tensor(memory, 3 * count * dtype.bytes(), dtype, Shape.of(1));
   }
 
   /** What the optimiser of a model takes up, by the type of its parameters. */
   static long bytes(ParameterLayout layout, DType dtype) {
-    return (3 * layout.elements() + 1) * dtype.bytes();
+    return 3 * layout.elements() * dtype.bytes();
   }
 
   /** Where the backward pass adds its gradients (P). */
@@ -55,26 +53,26 @@ final class AdamW implements AutoCloseable {
     return gradients;
   }
 
-  /** The global norm of the gradients of the last update, before clipping (1). */
-  Tensor norm() {
-    return norm;
-  }
-
   /** Sets all gradients to 0. */
   void zeroGradients() {
     kernels.zero(gradients);
   }
 
-  /** Applies the gradients. */
-  void update(double learningRate) {
+  /**
+   * Applies the gradients.
+   *
+   * @param norm their global norm before clipping goes here (1)
+   */
+  void update(double learningRate, Tensor norm) {
     step++;
     kernels.gradientNorm(gradients, norm);
     long decayed = model.layout().decayed();
-    update(0, decayed, learningRate, weightDecay, model.copy());
-    update(decayed, model.layout().elements(), learningRate, 0, null);
+    update(0, decayed, learningRate, weightDecay, norm, model.copy());
+    update(decayed, model.layout().elements(), learningRate, 0, norm, null);
   }
 
-  private void update(long from, long to, double learningRate, double decay, Tensor copy) {
+  private void update(
+      long from, long to, double learningRate, double decay, Tensor norm, Tensor copy) {
     AdamWStep numbers =
         new AdamWStep(step, learningRate, BETA_1, BETA_2, EPSILON, decay, maxGradNorm);
     kernels.adamw(

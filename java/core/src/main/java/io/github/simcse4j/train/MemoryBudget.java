@@ -2,12 +2,11 @@ package io.github.simcse4j.train;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.github.simcse4j.kernels.Kernels;
-import io.github.simcse4j.tensor.HostMemory;
-import io.github.simcse4j.tensor.Memory;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.OptionalLong;
 
 /**
  * The memory that a training may use for its tensors.
@@ -17,21 +16,24 @@ import java.nio.file.Path;
  */
 public record MemoryBudget(long bytes, String source) {
 
-  /** What is left over is for the Java heap, evaluation and the backend's own tables. */
+  /**
+   * What is left over is for the Java heap, evaluation and the backend's own tables, on a device
+   * for what operations compute in and for its libraries.
+   */
   private static final double SHARE = 0.8;
 
   /**
-   * The budget of the settings, or a share of what is free now: to be asked before anything large
-   * is taken. The memory of a device is not known here and is not bounded.
+   * The budget of the settings, or a share of what is free now where the kernels compute: to be
+   * asked before anything large is taken.
    */
   public static MemoryBudget of(MemorySettings settings, Kernels kernels) {
     if (settings.memoryBytes() > 0) {
       return new MemoryBudget(settings.memoryBytes(), "as --memory says");
     }
-    try (Memory probe = kernels.allocate(1)) {
-      if (!(probe instanceof HostMemory)) {
-        return new MemoryBudget(Long.MAX_VALUE, "what " + probe.location() + " has");
-      }
+    OptionalLong device = kernels.deviceMemoryFree();
+    if (device.isPresent()) {
+      return new MemoryBudget(
+          (long) (SHARE * device.getAsLong()), "80 % of what is free on the device");
     }
     return new MemoryBudget((long) (SHARE * freeBytes()), "80 % of what is free");
   }

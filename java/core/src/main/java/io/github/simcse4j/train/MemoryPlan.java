@@ -45,10 +45,7 @@ public record MemoryPlan(
   public List<String> lines() {
     String rows =
         String.format(Locale.ROOT, "%,d x %d with their gradient", embeddingRows, dimension);
-    String of =
-        budget.bytes() == Long.MAX_VALUE
-            ? "of " + budget.source()
-            : "of " + ByteText.of(budget.bytes()) + ", " + budget.source();
+    String of = "of " + ByteText.of(budget.bytes()) + ", " + budget.source();
     return List.of(
         line("weights", weights, "the parameters"),
         line("optimiser", optimiser, "the gradients and two moments of AdamW"),

@@ -5,7 +5,6 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.objective.ContrastiveObjective;
-import io.github.simcse4j.tensor.Workspace;
 import java.util.Locale;
 
 /**
@@ -121,7 +120,6 @@ public final class MemoryPlanner {
 
   private long embeddingBytes(BatchExtent batch) {
     return 2 * model.embeddingBytes(batch.embeddings())
-        + 2 * Workspace.bytes(Kernels.accumulator(model.dtype()), 1)
         + ContrastiveObjective.workspaceBytes(model.dtype(), batch.groups(), batch.embeddings());
   }
 

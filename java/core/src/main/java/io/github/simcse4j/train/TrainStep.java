@@ -4,6 +4,7 @@ import io.github.simcse4j.data.BatchPacker;
 import io.github.simcse4j.data.BatchSampler;
 import io.github.simcse4j.data.TokenStore;
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.model.ForwardPass;
@@ -14,7 +15,6 @@ import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
@@ -37,37 +37,27 @@ final class TrainStep implements AutoCloseable {
   private final MemoryPlanner planner;
   private final long[] groups;
   private final DType accumulator;
-  private final Tensor hostNumbers;
-
-  /** One for each chunk that is kept; the first also serves those that are not. */
-  private final List<BatchPacker> packers = new ArrayList<>();
-
   private final Consumer<TrainListener.Plan> planned;
   private BatchExtent extent;
   private MemoryPlan plan;
   private Workspace workspace;
+  private BatchPacker packer;
   private long maxTokens;
   private int maxKept = Integer.MAX_VALUE;
 
   /**
-   * What some batches came to.
+   * The size of some batches.
    *
-   * @param loss sum over the batches
-   * @param embeddingNorm sum of the Euclidean lengths of all embeddings of a batch
    * @param tokens encoded, every view counted, each once
    * @param chunks the most of a batch
    */
-  record Result(double loss, double embeddingNorm, int sentences, long tokens, int chunks) {
+  record Result(int sentences, long tokens, int chunks) {
 
-    static final Result NONE = new Result(0, 0, 0, 0, 0);
+    static final Result NONE = new Result(0, 0, 0);
 
     Result plus(Result other) {
       return new Result(
-          loss + other.loss,
-          embeddingNorm + other.embeddingNorm,
-          sentences + other.sentences,
-          tokens + other.tokens,
-          Math.max(chunks, other.chunks));
+          sentences + other.sentences, tokens + other.tokens, Math.max(chunks, other.chunks));
     }
   }
 
@@ -100,7 +90,6 @@ final class TrainStep implements AutoCloseable {
     this.planned = planned;
     this.groups = new long[sampler.mostGroups()];
     this.accumulator = Kernels.accumulator(model.dtype());
-    this.hostNumbers = Tensor.host(accumulator, 2);
   }
 
   /**
@@ -141,11 +130,14 @@ final class TrainStep implements AutoCloseable {
   }
 
   private void take() {
-    closePackers();
-    for (int i = 0; i < plan.kept(); i++) {
-      int vocabulary = model.config().vocabularySize();
-      packers.add(new BatchPacker(store, plan.sentencesPerChunk(), vocabulary));
-    }
+    closePacker();
+    int vocabulary = model.config().vocabularySize();
+    packer =
+        new BatchPacker(
+            store,
+            kernels,
+            new BatchLimits(
+                plan.kept(), plan.sentencesPerChunk(), plan.tokensPerChunk(), vocabulary));
     if (workspace != null && workspace.byteSize() < plan.workspace()) {
       closeWorkspace();
     }
@@ -184,15 +176,22 @@ final class TrainStep implements AutoCloseable {
    * @param key the step's dropout masks
    * @param lossScale factor on the gradients
    * @param gradients += (P)
+   * @param loss of the batch (1)
+   * @param norm the Euclidean length of all its embeddings (1)
    */
-  Result accumulate(long epoch, long number, DropoutKey key, float lossScale, Tensor gradients) {
+  Result accumulate(
+      long epoch,
+      long number,
+      DropoutKey key,
+      float lossScale,
+      Tensor gradients,
+      Tensor loss,
+      Tensor norm) {
     workspace.release(0);
     int count = sampler.batch(epoch, number, groups);
     List<BatchChunk> chunks =
         BatchChunk.cut(store, groups, count, extent.views(), plan.tokensPerChunk());
     Batch batch = new Batch(count, chunks, key, embeddings(count), embeddings(count));
-    Tensor loss = workspace.tensor(accumulator, 1);
-    Tensor norm = workspace.tensor(accumulator, 1);
     Deque<Encoded> kept = encode(batch);
     long mark = workspace.mark();
     Tensor embeddings = batch.embeddings;
@@ -200,10 +199,8 @@ final class TrainStep implements AutoCloseable {
     kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
     workspace.release(mark);
     backward(batch, kept, gradients);
-    kernels.download(loss, hostNumbers.rows(0, 1));
-    kernels.download(norm, hostNumbers.rows(1, 2));
     long tokens = chunks.stream().mapToLong(BatchChunk::rows).sum();
-    return new Result(hostNumbers.get(0), hostNumbers.get(1), count, tokens, chunks.size());
+    return new Result(count, tokens, chunks.size());
   }
 
   /** Computes the embeddings; returns the chunks that are kept, the last on top. */
@@ -212,9 +209,9 @@ final class TrainStep implements AutoCloseable {
     int firstKept = Math.max(0, batch.chunks.size() - plan.kept());
     for (int i = 0; i < batch.chunks.size(); i++) {
       if (i >= firstKept) {
-        kept.push(forward(batch, i, packers.get(i - firstKept), true));
+        kept.push(forward(batch, i, true));
       } else {
-        workspace.release(forward(batch, i, packers.getFirst(), false).mark);
+        workspace.release(forward(batch, i, false).mark);
       }
     }
     return kept;
@@ -223,13 +220,13 @@ final class TrainStep implements AutoCloseable {
   /** From the last chunk to the first, so that how many are kept decides no bit of the sums. */
   private void backward(Batch batch, Deque<Encoded> kept, Tensor gradients) {
     for (int i = batch.chunks.size() - 1; i >= 0; i--) {
-      Encoded encoded = kept.isEmpty() ? forward(batch, i, packers.getFirst(), true) : kept.pop();
+      Encoded encoded = kept.isEmpty() ? forward(batch, i, true) : kept.pop();
       model.backward(encoded.pass, rows(batch.dEmbeddings, batch, i), gradients);
       workspace.release(encoded.mark);
     }
   }
 
-  private Encoded forward(Batch batch, int index, BatchPacker packer, boolean training) {
+  private Encoded forward(Batch batch, int index, boolean training) {
     long mark = workspace.mark();
     BatchChunk chunk = batch.chunks.get(index);
     PackedBatch packed =
@@ -252,9 +249,11 @@ final class TrainStep implements AutoCloseable {
     return embeddings.rows(first, first + chunk.embeddings());
   }
 
-  private void closePackers() {
-    packers.forEach(BatchPacker::close);
-    packers.clear();
+  private void closePacker() {
+    if (packer != null) {
+      packer.close();
+      packer = null;
+    }
   }
 
   private void closeWorkspace() {
@@ -266,8 +265,7 @@ final class TrainStep implements AutoCloseable {
 
   @Override
   public void close() {
-    closePackers();
+    closePacker();
     closeWorkspace();
-    hostNumbers.memory().close();
   }
 }

@@ -8,7 +8,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.random.DropoutKey;
-import io.github.simcse4j.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -31,6 +31,25 @@ public final class Trainer implements AutoCloseable {
     void keep();
   }
 
+  /** Few enough that a divergence is found soon, enough that a device hardly waits. */
+  private static final int MOST_PENDING = 32;
+
+  /** So that whoever watches long steps sees them. */
+  private static final double MOST_SECONDS = 1;
+
+  /**
+   * A step whose numbers are not read yet.
+   *
+   * @param epoch with the share of it that is done
+   */
+  private record Pending(
+      long step,
+      double epoch,
+      double learningRate,
+      int batches,
+      TrainStep.Result size,
+      long tokensPerChunk) {}
+
   private final TrainConfig config;
   private final SentenceModel model;
   private final BatchSampler sampler;
@@ -38,8 +57,14 @@ public final class Trainer implements AutoCloseable {
   private final AdamW optimizer;
   private final LinearSchedule schedule;
   private final Checkpoint checkpoint;
-  private final Tensor hostNorm;
+  private final StepNumbers numbers;
+  private final int mostPending;
+
+  /** Steps that were asked for and not told of yet. */
+  private final List<Pending> pending = new ArrayList<>();
+
   private List<TrainListener> listeners = List.of();
+  private long pendingSince;
   private long tokensPerChunk;
   private long sentences;
   private long tokens;
@@ -90,7 +115,13 @@ public final class Trainer implements AutoCloseable {
             settings.maxTokensPerChunk(),
             this::onPlan);
     this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm());
-    this.hostNorm = Tensor.host(Kernels.accumulator(model.dtype()), 1);
+    this.mostPending = model.kernels().traits().runsAhead() ? MOST_PENDING : 1;
+    this.numbers =
+        new StepNumbers(
+            model.kernels(),
+            Kernels.accumulator(model.dtype()),
+            mostPending,
+            config.gradientAccumulation());
   }
 
   private void onPlan(TrainListener.Plan plan) {
@@ -145,46 +176,84 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void step(long step, long epoch, long stepInEpoch, double share) {
-    long start = System.nanoTime();
+    if (pending.isEmpty()) {
+      pendingSince = System.nanoTime();
+    }
     long first = stepInEpoch * config.gradientAccumulation();
     long end = Math.min(first + config.gradientAccumulation(), sampler.batches());
-    TrainStep.Result result = gradients(step, epoch, first, end);
-    requireFinite(step, "length of the embeddings", result.embeddingNorm());
-    loss = result.loss() / (end - first);
-    requireFinite(step, "loss", loss);
+    int place = pending.size();
+    TrainStep.Result result = gradients(step, epoch, first, end, place);
     double learningRate = schedule.learningRate(step);
-    optimizer.update(learningRate);
-    model.kernels().download(optimizer.norm(), hostNorm);
-    requireFinite(step, "gradient norm", hostNorm.get(0));
-    double elapsed = (System.nanoTime() - start) * 1e-9;
-    seconds += elapsed;
-    sentences += result.sentences();
-    tokens += result.tokens();
-    TrainListener.Step told =
-        new TrainListener.Step(
-            step,
-            totalSteps(),
-            epoch + share,
-            loss,
-            learningRate,
-            hostNorm.get(0),
-            result.sentences() / elapsed,
-            result.tokens() / elapsed,
-            result.chunks(),
-            tokensPerChunk);
-    listeners.forEach(listener -> listener.onStep(told));
+    optimizer.update(learningRate, numbers.gradientNorm(place));
+    pending.add(
+        new Pending(
+            step, epoch + share, learningRate, (int) (end - first), result, tokensPerChunk));
+    boolean full = pending.size() == mostPending || secondsPending() > MOST_SECONDS;
+    if (full || evaluatesAfter(step) || step == totalSteps()) {
+      tell();
+    }
   }
 
-  /** The gradients of batches {@code first .. end - 1}, begun again where memory runs out. */
-  private TrainStep.Result gradients(long step, long epoch, long first, long end) {
+  private double secondsPending() {
+    return (System.nanoTime() - pendingSince) * 1e-9;
+  }
+
+  /** Reads the numbers of the steps since the last time, and tells of each. */
+  private void tell() {
+    numbers.read();
+    double elapsed = secondsPending() / pending.size();
+    for (int i = 0; i < pending.size(); i++) {
+      Pending taken = pending.get(i);
+      TrainStep.Result size = taken.size;
+      double embeddingNorm = numbers.embeddingNormSum(i, taken.batches);
+      requireFinite(taken.step, "length of the embeddings", embeddingNorm);
+      loss = numbers.lossSum(i, taken.batches) / taken.batches;
+      requireFinite(taken.step, "loss", loss);
+      double gradNorm = numbers.gradientNormOf(i);
+      requireFinite(taken.step, "gradient norm", gradNorm);
+      seconds += elapsed;
+      sentences += size.sentences();
+      tokens += size.tokens();
+      TrainListener.Step told =
+          new TrainListener.Step(
+              taken.step,
+              totalSteps(),
+              taken.epoch,
+              loss,
+              taken.learningRate,
+              gradNorm,
+              size.sentences() / elapsed,
+              size.tokens() / elapsed,
+              size.chunks(),
+              taken.tokensPerChunk);
+      listeners.forEach(listener -> listener.onStep(told));
+    }
+    pending.clear();
+  }
+
+  /**
+   * The gradients of batches {@code first .. end - 1}, begun again where memory runs out.
+   *
+   * @param place of the step among those whose numbers are not read yet
+   */
+  private TrainStep.Result gradients(long step, long epoch, long first, long end, int place) {
     DropoutKey key = DropoutKey.of(config.seed(), step);
+    float lossScale = 1f / (end - first);
     while (true) {
       try {
         TrainStep.Result sum = TrainStep.Result.NONE;
         optimizer.zeroGradients();
-        for (long batch = first; batch < end; batch++) {
-          float lossScale = 1f / (end - first);
-          sum = sum.plus(batches.accumulate(epoch, batch, key, lossScale, optimizer.gradients()));
+        for (int i = 0; i < end - first; i++) {
+          sum =
+              sum.plus(
+                  batches.accumulate(
+                      epoch,
+                      first + i,
+                      key,
+                      lossScale,
+                      optimizer.gradients(),
+                      numbers.loss(place, i),
+                      numbers.embeddingNorm(place, i)));
         }
         return sum;
       } catch (OutOfMemoryError e) {
@@ -225,6 +294,6 @@ public final class Trainer implements AutoCloseable {
   public void close() {
     batches.close();
     optimizer.close();
-    hostNorm.memory().close();
+    numbers.close();
   }
 }

@@ -8,7 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.BatchLimits;
+import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,6 +36,9 @@ class TokenStoreTest {
   private static final int VOCABULARY = 100;
   private static final int MAX_LENGTH = 12;
 
+  /** Batches for the host are left where they are. */
+  private static final Kernels KERNELS = new ReferenceKernels();
+
   @TempDir Path folder;
 
   private static TokenStoreHeader header(int columns) {
@@ -52,6 +58,11 @@ class TokenStoreTest {
       writer.finish(new StoreCounts(3, 4));
     }
     return file;
+  }
+
+  private static BatchPacker packer(TokenStore store, int sentences, int vocabulary) {
+    return new BatchPacker(
+        store, KERNELS, new BatchLimits(1, sentences, sentences * MAX_LENGTH, vocabulary));
   }
 
   private static int fill(Random random, int[] ids) {
@@ -97,7 +108,7 @@ class TokenStoreTest {
   @Test
   void batchesPointIntoTheMappingAndReuseTheirTables() throws IOException {
     try (TokenStore store = TokenStore.open(write("a.arrow", 3, 3 * 40));
-        var packer = new BatchPacker(store, 30, VOCABULARY)) {
+        var packer = packer(store, 30, VOCABULARY)) {
       long[] groups = {7, 3, 39, 0};
       PackedBatch all = packer.packColumns(groups, 4, 0, 12);
       assertEquals(12, all.sentences());
@@ -131,7 +142,7 @@ class TokenStoreTest {
   void anIdOutsideTheVocabularyIsFoundBeforeAKernelSeesIt() throws IOException {
     Path file = write("a.arrow", 1, 10);
     try (TokenStore store = TokenStore.open(file);
-        var packer = new BatchPacker(store, 10, 5)) {
+        var packer = packer(store, 10, 5)) {
       long[] groups = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
       var fault = assertThrows(InputException.class, () -> packer.pack(groups, 0, 10, 0));
       assertTrue(fault.getMessage().contains("not in the vocabulary of 5"), fault.getMessage());
@@ -140,7 +151,7 @@ class TokenStoreTest {
 
   @Test
   void tokenBatchesAreFilledByHand() {
-    try (var batch = new TokenBatch(2, 5)) {
+    try (var batch = new TokenBatch(KERNELS, new BatchLimits(1, 2, 5, 10))) {
       assertTrue(batch.fits(5));
       assertFalse(batch.fits(6));
       batch.add(new int[] {9, 1, 2, 3}, 1, 3, 17);
@@ -203,7 +214,7 @@ class TokenStoreTest {
   /** Reads every sentence; closing asserts that Arrow holds no memory. */
   private static boolean readOrRefuse(Path file) {
     try (TokenStore store = TokenStore.open(file, Arena.ofConfined());
-        var packer = new BatchPacker(store, 1, VOCABULARY)) {
+        var packer = packer(store, 3, VOCABULARY)) {
       assertTrue(store.sentences() <= 20);
       for (long i = 0; i < store.groups(); i++) {
         assertTrue(

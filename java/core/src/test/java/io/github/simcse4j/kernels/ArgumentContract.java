@@ -23,7 +23,9 @@ interface ArgumentContract extends KernelsContract {
       IllegalArgumentException error =
           assertThrows(IllegalArgumentException.class, () -> call.accept(fixture), label);
       assertTrue(
-          error.getMessage().startsWith(operation + ": ") && error.getMessage().contains(argument),
+          (error.getMessage().startsWith(operation + ": ")
+                  || !checksContent() && error.getMessage().startsWith("stage: "))
+              && error.getMessage().contains(argument),
           () -> label + " says: " + error.getMessage());
       fixture.assertNothingWritten(label);
     }
@@ -252,6 +254,9 @@ interface ArgumentContract extends KernelsContract {
   @ParameterizedTest
   @ValueSource(ints = {-1, 4, Integer.MAX_VALUE})
   default void similarityRefusesTargetsThatAreNoKeys(int target) {
+    if (!checksContent()) {
+      return;
+    }
     refuse(
         "similarity_softmax_forward",
         "targets[1]",
@@ -285,7 +290,8 @@ interface ArgumentContract extends KernelsContract {
             double[] ids = f.values(sound.ids());
             ids[(int) f.values(sound.starts())[1] + 1] = id;
             Tensor changed = f.input(DType.I32, ids, ids.length);
-            embedding(f, with(sound, changed, sound.starts(), sound.cuSeqlens()), backward);
+            embedding(
+                f, sent(f, with(sound, changed, sound.starts(), sound.cuSeqlens())), backward);
           });
     }
   }
@@ -300,7 +306,7 @@ interface ArgumentContract extends KernelsContract {
           f -> {
             PackedBatch sound = batch(f);
             Tensor starts = f.input(DType.I64, new double[] {0, start}, 2);
-            embedding(f, with(sound, sound.ids(), starts, sound.cuSeqlens()), backward);
+            embedding(f, sent(f, with(sound, sound.ids(), starts, sound.cuSeqlens())), backward);
           });
     }
   }
@@ -352,9 +358,19 @@ interface ArgumentContract extends KernelsContract {
                     null));
   }
 
-  private static PackedBatch offsets(KernelsFixture f, int... cuSeqlens) {
+  private PackedBatch offsets(KernelsFixture f, int... cuSeqlens) {
     PackedBatch sound = batch(f);
-    return with(sound, sound.ids(), sound.starts(), Batches.integers(f, cuSeqlens));
+    return sent(f, with(sound, sound.ids(), sound.starts(), Batches.integers(f, cuSeqlens)));
+  }
+
+  /** As operations get it that do not check its content: the stage on the way does. */
+  private PackedBatch sent(KernelsFixture f, PackedBatch batch) {
+    if (checksContent()) {
+      return batch;
+    }
+    try (BatchStage stage = f.kernels().stage(new BatchLimits(1, 9, 99, Batches.VOCABULARY))) {
+      return stage.put(Batches.onHost(f, batch));
+    }
   }
 
   private static PackedBatch with(PackedBatch batch, Tensor ids, Tensor starts, Tensor cuSeqlens) {

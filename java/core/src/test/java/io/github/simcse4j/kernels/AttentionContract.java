@@ -1,6 +1,8 @@
 package io.github.simcse4j.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.random.DropoutKey;
@@ -17,6 +19,10 @@ interface AttentionContract extends KernelsContract {
   @ParameterizedTest(name = "{0} heads of {1}")
   @CsvSource({"1, 1", "3, 1", "1, 7", "5, 7", "2, 16", "4, 32", "2, 64", "1, 128", "3, 33"})
   default void attention(int heads, int headSize) {
+    if (headSize(headSize) != headSize) {
+      refusesHeads(heads, headSize);
+      return;
+    }
     for (BatchShape shape : BatchShape.values()) {
       for (float keepProb : LayerNormContract.KEEP_PROBS) {
         check(
@@ -27,6 +33,22 @@ interface AttentionContract extends KernelsContract {
               attention(fixture, shape.batch(fixture), heads, headSize, qkv, keepProb);
             });
       }
+    }
+  }
+
+  private void refusesHeads(int heads, int headSize) {
+    try (KernelsFixture fixture = new KernelsFixture(kernels(), dtype(), 1)) {
+      PackedBatch batch = BatchShape.ONE_SENTENCE.batch(fixture);
+      int hidden = heads * headSize;
+      Tensor qkv = fixture.activations(batch.rows(), 3 * hidden);
+      Tensor out = fixture.output(batch.rows(), hidden);
+      UnsupportedOperationException refusal =
+          assertThrows(
+              UnsupportedOperationException.class,
+              () -> kernels().attentionForward(batch, heads, qkv, Dropout.NONE, out, null));
+      assertTrue(refusal.getMessage().startsWith("attention_forward: "), refusal.getMessage());
+      assertTrue(refusal.getMessage().contains(heads + " heads"), refusal.getMessage());
+      fixture.assertNothingWritten("attention");
     }
   }
 
@@ -72,6 +94,11 @@ interface AttentionContract extends KernelsContract {
         });
   }
 
+  /** What a key of 1000 is multiplied by. */
+  default double hugeQuery() {
+    return 8192;
+  }
+
   /**
    * Scores far beyond the range of the exponential, around 0 or all below it: each query sees the
    * one key of the largest score. All scores are integers, so that no backend rounds them.
@@ -80,21 +107,23 @@ interface AttentionContract extends KernelsContract {
   @ValueSource(ints = {0, -1000})
   default void attentionOfHugeScores(int middle) {
     int length = 9;
-    int headSize = 16;
+    int headSize = headSize(16);
     check(
         "attention",
-        "huge scores around " + middle * 2048,
+        "huge scores around " + middle,
         fixture -> {
-          double[] qkv = fixture.normal(3L * length * headSize);
+          int width = 3 * headSize;
+          double query = hugeQuery();
+          double[] qkv = fixture.normal((long) length * width);
           for (int row = 0; row < length; row++) {
-            Arrays.fill(qkv, row * 48, row * 48 + 32, 0);
-            qkv[row * 48] = 8192;
-            qkv[row * 48 + 16] = middle + (row * 4 % length - 4) * 80;
+            Arrays.fill(qkv, row * width, row * width + 2 * headSize, 0);
+            qkv[row * width] = query;
+            qkv[row * width + headSize] = middle + (row * 4 % length - 4) * 80;
           }
           PackedBatch batch = Batches.random(fixture, 1, 0, length);
           // The gradient of a saturated softmax is 0: a difference of equal numbers, times the
           // query.
-          attention(fixture, batch, 1, headSize, qkv, 1f, 8192 / Math.sqrt(headSize));
+          attention(fixture, batch, 1, headSize, qkv, 1f, query / Math.sqrt(headSize));
         });
   }
 
@@ -105,8 +134,9 @@ interface AttentionContract extends KernelsContract {
         "no lse",
         fixture -> {
           PackedBatch batch = BatchShape.RAGGED.batch(fixture);
-          Tensor qkv = fixture.activations(batch.rows(), 48);
-          Tensor out = fixture.output(batch.rows(), 16);
+          int hidden = 2 * headSize(8);
+          Tensor qkv = fixture.activations(batch.rows(), 3 * hidden);
+          Tensor out = fixture.output(batch.rows(), hidden);
           fixture.kernels().attentionForward(batch, 2, qkv, Dropout.NONE, out, null);
           fixture.result("out", out);
         });
@@ -119,19 +149,21 @@ interface AttentionContract extends KernelsContract {
         "attention",
         "the same sentence in two batches",
         fixture -> {
-          double[] sentence = fixture.normal(5 * 48);
-          double[] neighbours = fixture.normal(7 * 48);
-          double[] both = Arrays.copyOf(neighbours, 12 * 48);
+          int hidden = 2 * headSize(8);
+          int width = 3 * hidden;
+          double[] sentence = fixture.normal(5L * width);
+          double[] neighbours = fixture.normal(7L * width);
+          double[] both = Arrays.copyOf(neighbours, 12 * width);
           System.arraycopy(sentence, 0, both, neighbours.length, sentence.length);
           int[] samples = {3, 4};
           PackedBatch packed = Batches.random(fixture, 1, 0, samples, new int[] {7, 5});
           PackedBatch alone = Batches.random(fixture, 1, 0, new int[] {4}, new int[] {5});
           Dropout dropout = DropoutKey.of(1, 1).at(Dropout.attentionSite(0), 0.5f);
-          Tensor packedOut = fixture.output(12, 16);
-          Tensor aloneOut = fixture.output(5, 16);
+          Tensor packedOut = fixture.output(12, hidden);
+          Tensor aloneOut = fixture.output(5, hidden);
           Kernels kernels = fixture.kernels();
-          Tensor packedQkv = fixture.input(fixture.dtype(), both, 12, 48);
-          Tensor aloneQkv = fixture.input(fixture.dtype(), sentence, 5, 48);
+          Tensor packedQkv = fixture.input(fixture.dtype(), both, 12, width);
+          Tensor aloneQkv = fixture.input(fixture.dtype(), sentence, 5, width);
           kernels.attentionForward(packed, 2, packedQkv, dropout, packedOut, null);
           kernels.attentionForward(alone, 2, aloneQkv, dropout, aloneOut, null);
           assertArrayEquals(

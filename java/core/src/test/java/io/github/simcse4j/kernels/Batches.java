@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels;
 
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.Random;
 
@@ -54,6 +55,32 @@ public final class Batches {
         longest,
         views,
         firstView);
+  }
+
+  /** The same batch in memory of the host, where it may be staged from. */
+  public static PackedBatch onHost(KernelsFixture fixture, PackedBatch batch) {
+    return new PackedBatch(
+        onHost(fixture, batch.ids()),
+        onHost(fixture, batch.starts()),
+        onHost(fixture, batch.cuSeqlens()),
+        onHost(fixture, batch.samples()),
+        batch.tokens(),
+        batch.maxLength(),
+        batch.views(),
+        batch.firstView());
+  }
+
+  private static Tensor onHost(KernelsFixture fixture, Tensor tensor) {
+    double[] values = fixture.values(tensor);
+    Tensor host =
+        Tensor.over(
+            Arena.ofAuto().allocate(tensor.elements() * tensor.dtype().bytes(), Long.BYTES),
+            tensor.dtype(),
+            tensor.elements());
+    for (int i = 0; i < values.length; i++) {
+      host.set(i, values[i]);
+    }
+    return host;
   }
 
   /** An I32 input. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.simcse4j.kernels.KernelsFixture.Result;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.tensor.DType;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -27,6 +28,20 @@ interface KernelsContract {
    * twice the error of plain loops over the same numbers comes on top.
    */
   double tolerance(String operation);
+
+  /**
+   * Whether the content of arguments is checked. Where the host cannot read it, batches are checked
+   * on their way there, and targets are the program's own.
+   */
+  default boolean checksContent() {
+    return true;
+  }
+
+  /** A head size that the backend takes: this, or else 64, whose root is a whole number. */
+  default int headSize(int wanted) {
+    List<Integer> sizes = kernels().traits().headSizes();
+    return sizes.isEmpty() || sizes.contains(wanted) ? wanted : 64;
+  }
 
   /** The seed of a case; {@code -Dsimcse.seed=N} gives other numbers. */
   default long seed(String label) {

@@ -17,14 +17,16 @@ import org.junit.jupiter.api.Test;
 interface RepeatabilityContract extends KernelsContract {
 
   /** Enough for every loop over a row to have been compiled. */
-  int CALLS = 150;
+  default int lateCalls() {
+    return 150;
+  }
 
   /** What {@link #sums} gave before any test ran. */
   Map<String, Result> firstSums();
 
   @Test
   default void lateCallsGiveTheBytesOfTheFirst() {
-    for (int call = 0; call < CALLS; call++) {
+    for (int call = 0; call < lateCalls(); call++) {
       Map<String, Result> late = sums(kernels(), dtype());
       for (Map.Entry<String, Result> entry : firstSums().entrySet()) {
         String label = entry.getKey() + " on call " + call + " of " + kernels().description();
@@ -36,7 +38,8 @@ interface RepeatabilityContract extends KernelsContract {
   /** Every operation that adds numbers up, on fixed inputs. */
   static Map<String, Result> sums(Kernels kernels, DType dtype) {
     try (KernelsFixture fixture = new KernelsFixture(kernels, dtype, 1)) {
-      int hidden = 66;
+      // Of no full vectors, where the backend takes such heads.
+      int hidden = kernels.traits().headSizes().isEmpty() ? 66 : 64;
       PackedBatch batch = BatchShape.AROUND_16.batch(fixture);
       int rows = batch.rows();
       Tensor x = fixture.activations(rows, hidden);

@@ -8,8 +8,14 @@ public final class UsableKernels {
 
   private UsableKernels() {}
 
-  /** All that compute in a type, each opened on two threads when it is asked for. */
+  /**
+   * All that compute in a type, each opened on two threads when it is asked for; or that of the
+   * {@link TestDevice} alone, where one was named.
+   */
   public static Stream<Kernels> of(DType dtype) {
+    if (TestDevice.named()) {
+      return Stream.of(dtype).map(TestDevice::open);
+    }
     return KernelsSelection.providers().stream()
         .filter(provider -> provider.obstacle().isEmpty() && provider.supports(dtype))
         .map(provider -> provider.open(2));

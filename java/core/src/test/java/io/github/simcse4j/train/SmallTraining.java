@@ -37,17 +37,20 @@ record SmallTraining(Path folder) {
 
   private static final int SHORTEST = 7;
   private static final int ROWS = 24;
-  private static final EncoderConfig CONFIG =
-      new EncoderConfig(31, 32, 2, 4, 64, 16, 2, 1e-12, 0.9, 0.9, 0, 0.2);
 
   static SmallTraining make(Path folder) throws IOException {
+    return make(folder, 4);
+  }
+
+  static SmallTraining make(Path folder, int heads) throws IOException {
+    EncoderConfig config = new EncoderConfig(31, 32, 2, heads, 64, 16, 2, 1e-12, 0.9, 0.9, 0, 0.2);
     List<String> vocabulary =
         new ArrayList<>(List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"));
     IntStream.rangeClosed('a', 'z').forEach(c -> vocabulary.add(Character.toString(c)));
     try (Kernels kernels = new VectorKernels(1);
-        SentenceModel model = SentenceModels.random(CONFIG, Pooler.AVG, kernels, 3)) {
+        SentenceModel model = SentenceModels.random(config, Pooler.AVG, kernels, 3)) {
       ModelContent content = new ModelContent(SentenceModels.tensors(model), Pooler.AVG, 16);
-      ModelFolderWriter.create(folder.resolve("model"), CONFIG, vocabulary, true, content);
+      ModelFolderWriter.create(folder.resolve("model"), config, vocabulary, true, content);
     }
     SmallTraining small = new SmallTraining(folder);
     Random random = new Random(5);

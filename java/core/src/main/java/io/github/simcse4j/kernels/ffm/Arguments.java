@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToLongFunction;
 
 /**
  * One struct of arguments in native memory, written member by member for each call, in the order
@@ -20,6 +21,7 @@ import java.util.List;
 final class Arguments {
 
   private final MemorySegment memory;
+  private final ToLongFunction<Tensor> addresses;
   private final List<Tensor> held = new ArrayList<>();
   private Struct struct;
   private int next;
@@ -27,9 +29,11 @@ final class Arguments {
   /**
    * @param bytes size of the largest struct
    * @param arena owns the memory
+   * @param addresses where a tensor lies, for the functions that get the struct
    */
-  Arguments(long bytes, Arena arena) {
+  Arguments(long bytes, Arena arena, ToLongFunction<Tensor> addresses) {
     memory = arena.allocate(bytes, Long.BYTES);
+    this.addresses = addresses;
   }
 
   /** Starts a struct of this layout with its size, where it has one. */
@@ -67,10 +71,12 @@ final class Arguments {
 
   /** Where a tensor lies; NULL for null. */
   Arguments pointer(String name, Tensor tensor) {
+    long address = 0;
     if (tensor != null) {
       held.add(tensor);
+      address = addresses.applyAsLong(tensor);
     }
-    memory.set(ValueLayout.JAVA_LONG, place(name, Kind.POINTER), address(tensor));
+    memory.set(ValueLayout.JAVA_LONG, place(name, Kind.POINTER), address);
     return this;
   }
 
@@ -105,11 +111,8 @@ final class Arguments {
     return memory;
   }
 
-  /** Where a tensor lies; 0 for null. */
-  static long address(Tensor tensor) {
-    if (tensor == null) {
-      return 0;
-    }
+  /** Where a tensor of the host lies. */
+  static long hostAddress(Tensor tensor) {
     MemorySegment segment = tensor.segment();
     if (!segment.scope().isAlive()) {
       throw new IllegalStateException("the memory of " + tensor + " is closed");

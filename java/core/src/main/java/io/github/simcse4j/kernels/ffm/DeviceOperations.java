@@ -35,8 +35,23 @@ abstract class DeviceOperations extends Kernels {
     this.device = device;
     long largest =
         Arrays.stream(Operation.values()).mapToLong(o -> o.arguments().size()).max().orElseThrow();
-    arguments = new Arguments(largest, arena);
-    batches = new Arguments(Structs.BATCH.size(), arena);
+    arguments = new Arguments(largest, arena, this::address);
+    batches = new Arguments(Structs.BATCH.size(), arena, this::address);
+  }
+
+  /** Where a tensor lies that is this backend's; fails for any other. */
+  abstract long address(Tensor tensor);
+
+  static void requireFit(String operation, Tensor from, Tensor to) {
+    if (from.dtype() != to.dtype() || !from.shape().equals(to.shape())) {
+      throw new IllegalArgumentException(operation + ": " + from + " does not fit " + to);
+    }
+  }
+
+  static void requireCounted(Tensor tensor) {
+    if (tensor.dtype() != DType.I32) {
+      throw new IllegalArgumentException("iota: expected I32, found " + tensor);
+    }
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.github.simcse4j.kernels.ffm;
 
+import io.github.simcse4j.kernels.DeviceException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +18,9 @@ final class NativeDevice implements AutoCloseable {
 
   static final int OK = 0;
   static final int INVALID_ARGUMENT = 1;
+  static final int UNSUPPORTED = 3;
   static final int OUT_OF_MEMORY = 5;
+  static final int DEVICE_FAULT = 6;
 
   private final SimcseLibrary library;
   private final MemorySegment handle;
@@ -27,12 +30,18 @@ final class NativeDevice implements AutoCloseable {
   private final MemorySegment memoryAllocate;
   private final MemorySegment memoryFree;
   private final MemorySegment memoryZero;
+  private final MemorySegment hostAllocate;
+  private final MemorySegment hostFree;
   private final MemorySegment copyToDevice;
   private final MemorySegment copyToHost;
   private final MemorySegment streamSynchronize;
+  private final MemorySegment eventRecord;
+  private final MemorySegment eventWait;
+  private final MemorySegment eventSynchronize;
   private final MemorySegment weightsHold;
   private final MemorySegment weightsRelease;
   private boolean open = true;
+  private boolean failed;
 
   /**
    * Opens a device.
@@ -45,9 +54,14 @@ final class NativeDevice implements AutoCloseable {
     memoryAllocate = library.function("memory_allocate");
     memoryFree = library.function("memory_free");
     memoryZero = library.function("memory_zero");
+    hostAllocate = library.function("host_allocate");
+    hostFree = library.function("host_free");
     copyToDevice = library.function("copy_to_device");
     copyToHost = library.function("copy_to_host");
     streamSynchronize = library.function("stream_synchronize");
+    eventRecord = library.function("event_record");
+    eventWait = library.function("event_wait");
+    eventSynchronize = library.function("event_synchronize");
     weightsHold = library.function("weights_hold");
     weightsRelease = library.function("weights_release");
     for (Operation operation : Operation.values()) {
@@ -55,12 +69,7 @@ final class NativeDevice implements AutoCloseable {
     }
     try (Arena arena = Arena.ofConfined()) {
       handle = open(name, threads, arena);
-      long size = Structs.DEVICE_PROPERTIES.size();
-      MemorySegment properties = arena.allocate(size, Long.BYTES);
-      properties.set(ValueLayout.JAVA_LONG, 0, size);
-      check(
-          "device_properties",
-          Downcalls.call(library.function("device_properties"), handle, properties));
+      MemorySegment properties = properties(arena);
       tier = properties.getString(Structs.DEVICE_PROPERTIES.offset("tier"));
       description = properties.getString(Structs.DEVICE_PROPERTIES.offset("description"));
     }
@@ -68,7 +77,7 @@ final class NativeDevice implements AutoCloseable {
 
   private MemorySegment open(String name, int threads, Arena arena) {
     MemorySegment options =
-        new Arguments(Structs.DEVICE_OPTIONS.size(), arena)
+        new Arguments(Structs.DEVICE_OPTIONS.size(), arena, Arguments::hostAddress)
             .begin(Structs.DEVICE_OPTIONS)
             .int32("threads", threads)
             .reserved()
@@ -80,6 +89,24 @@ final class NativeDevice implements AutoCloseable {
         "device_open",
         Downcalls.call(library.function("device_open"), arena.allocateFrom(name), options, device));
     return device.get(ValueLayout.ADDRESS, 0);
+  }
+
+  private MemorySegment properties(Arena arena) {
+    long size = Structs.DEVICE_PROPERTIES.size();
+    MemorySegment properties = arena.allocate(size, Long.BYTES);
+    properties.set(ValueLayout.JAVA_LONG, 0, size);
+    check(
+        "device_properties",
+        Downcalls.call(library.function("device_properties"), handle, properties));
+    return properties;
+  }
+
+  /** Bytes that are free now. */
+  long memoryFree() {
+    try (Arena arena = Arena.ofConfined()) {
+      long at = Structs.DEVICE_PROPERTIES.offset("memory_free");
+      return properties(arena).get(ValueLayout.JAVA_LONG, at);
+    }
   }
 
   /** The kernels in use, such as avx2. */
@@ -99,15 +126,28 @@ final class NativeDevice implements AutoCloseable {
 
   /** Zeroed memory, of unknown size to the JVM; the device owns it until {@link #free}. */
   MemorySegment allocate(long bytes) {
+    return allocate("memory_allocate", memoryAllocate, bytes);
+  }
+
+  private MemorySegment allocate(String name, MemorySegment function, long bytes) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment memory = arena.allocate(ValueLayout.ADDRESS);
-      check("memory_allocate", Downcalls.call(memoryAllocate, handle, bytes, memory));
+      check(name, Downcalls.call(function, handle, bytes, memory));
       return memory.get(ValueLayout.ADDRESS, 0);
     }
   }
 
   void free(MemorySegment memory) {
-    check("memory_free", Downcalls.call(memoryFree, handle, memory));
+    end("memory_free", Downcalls.call(memoryFree, handle, memory));
+  }
+
+  /** Zeroed memory of the host that copies need not wait for; the device owns it. */
+  MemorySegment allocateHost(long bytes) {
+    return allocate("host_allocate", hostAllocate, bytes).reinterpret(bytes);
+  }
+
+  void freeHost(MemorySegment memory) {
+    end("host_free", Downcalls.call(hostFree, handle, memory));
   }
 
   void zero(MemorySegment memory) {
@@ -115,8 +155,12 @@ final class NativeDevice implements AutoCloseable {
   }
 
   void copyToDevice(MemorySegment to, MemorySegment host) {
+    copyToDevice(STREAM, to, host);
+  }
+
+  void copyToDevice(MemorySegment stream, MemorySegment to, MemorySegment host) {
     check(
-        "copy_to_device", Downcalls.call(copyToDevice, handle, STREAM, to, host, host.byteSize()));
+        "copy_to_device", Downcalls.call(copyToDevice, handle, stream, to, host, host.byteSize()));
   }
 
   void copyToHost(MemorySegment host, MemorySegment from) {
@@ -124,7 +168,69 @@ final class NativeDevice implements AutoCloseable {
   }
 
   void synchronize() {
-    check("stream_synchronize", Downcalls.call(streamSynchronize, handle, STREAM));
+    synchronize(STREAM);
+  }
+
+  void synchronize(MemorySegment stream) {
+    check("stream_synchronize", Downcalls.call(streamSynchronize, handle, stream));
+  }
+
+  /** Waits for the device's own stream, if it has not failed: before memory is given back. */
+  void drain() {
+    drain(STREAM);
+  }
+
+  void drain(MemorySegment stream) {
+    end("stream_synchronize", Downcalls.call(streamSynchronize, handle, stream));
+  }
+
+  // --- streams and events; the device closes what is left open ---
+
+  MemorySegment openStream() {
+    return open("stream_open");
+  }
+
+  void closeStream(MemorySegment stream) {
+    end("stream_close", Downcalls.call(library.function("stream_close"), handle, stream));
+  }
+
+  MemorySegment openEvent() {
+    return open("event_open");
+  }
+
+  void closeEvent(MemorySegment event) {
+    end("event_close", Downcalls.call(library.function("event_close"), handle, event));
+  }
+
+  private MemorySegment open(String function) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment opened = arena.allocate(ValueLayout.ADDRESS);
+      check(function, Downcalls.call(library.function(function), handle, opened));
+      return opened.get(ValueLayout.ADDRESS, 0);
+    }
+  }
+
+  /** Notes how far the device's own stream has been asked to go. */
+  void record(MemorySegment event) {
+    record(STREAM, event);
+  }
+
+  void record(MemorySegment stream, MemorySegment event) {
+    check("event_record", Downcalls.call(eventRecord, handle, stream, event));
+  }
+
+  /** The device's own stream goes on when the event has come. */
+  void await(MemorySegment event) {
+    await(STREAM, event);
+  }
+
+  void await(MemorySegment stream, MemorySegment event) {
+    check("event_wait", Downcalls.call(eventWait, handle, stream, event));
+  }
+
+  /** Waits until the event has come. */
+  void synchronizeEvent(MemorySegment event) {
+    check("event_synchronize", Downcalls.call(eventSynchronize, handle, event));
   }
 
   void holdWeights(MemorySegment memory) {
@@ -140,7 +246,14 @@ final class NativeDevice implements AutoCloseable {
   public void close() {
     if (open) {
       open = false;
-      check("device_close", Downcalls.call(library.function("device_close"), handle));
+      end("device_close", Downcalls.call(library.function("device_close"), handle));
+    }
+  }
+
+  /** A device that failed may give nothing back any more; that it failed was said. */
+  private void end(String function, int status) {
+    if (!failed) {
+      check(function, status);
     }
   }
 
@@ -159,7 +272,12 @@ final class NativeDevice implements AutoCloseable {
     }
     return switch (status) {
       case INVALID_ARGUMENT -> new IllegalArgumentException(prefix + javaNames(cause));
+      case UNSUPPORTED -> new UnsupportedOperationException(prefix + cause);
       case OUT_OF_MEMORY -> throw new OutOfMemoryError(prefix + cause);
+      case DEVICE_FAULT -> {
+        failed = true;
+        yield new DeviceException(prefix + cause);
+      }
       default -> new IllegalStateException(prefix + cause);
     };
   }

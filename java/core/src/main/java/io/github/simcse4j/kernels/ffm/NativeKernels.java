@@ -1,6 +1,5 @@
 package io.github.simcse4j.kernels.ffm;
 
-import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
@@ -66,6 +65,11 @@ public final class NativeKernels extends DeviceOperations {
   }
 
   @Override
+  long address(Tensor tensor) {
+    return Arguments.hostAddress(tensor);
+  }
+
+  @Override
   public void upload(Tensor host, Tensor tensor) {
     requireFit("upload", host, tensor);
     device.copyToDevice(tensor.segment(), host.segment());
@@ -76,12 +80,6 @@ public final class NativeKernels extends DeviceOperations {
     requireFit("download", tensor, host);
     device.copyToHost(host.segment(), tensor.segment());
     device.synchronize();
-  }
-
-  private static void requireFit(String operation, Tensor from, Tensor to) {
-    if (from.dtype() != to.dtype() || !from.shape().equals(to.shape())) {
-      throw new IllegalArgumentException(operation + ": " + from + " does not fit " + to);
-    }
   }
 
   @Override
@@ -101,9 +99,7 @@ public final class NativeKernels extends DeviceOperations {
 
   @Override
   public void iota(Tensor tensor) {
-    if (tensor.dtype() != DType.I32) {
-      throw new IllegalArgumentException("iota: expected I32, found " + tensor);
-    }
+    requireCounted(tensor);
     MemorySegment segment = tensor.segment();
     for (int i = 0; i < tensor.elements(); i++) {
       segment.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, i);

@@ -8,20 +8,6 @@ import java.util.Optional;
 /** Offers {@link NativeKernels} where libsimcse loads. */
 public final class NativeKernelsProvider implements KernelsProvider {
 
-  /** What the loader found, once for this JVM: a library, or what stands against it. */
-  private record Loaded(SimcseLibrary library, String obstacle) {
-
-    static final Loaded ONCE = load();
-
-    private static Loaded load() {
-      try {
-        return new Loaded(NativeLoader.ofThisJvm().load(), null);
-      } catch (LibraryException e) {
-        return new Loaded(null, e.getMessage());
-      }
-    }
-  }
-
   @Override
   public String name() {
     return "native";
@@ -39,8 +25,8 @@ public final class NativeKernelsProvider implements KernelsProvider {
 
   @Override
   public Optional<String> obstacle() {
-    if (Loaded.ONCE.obstacle() != null) {
-      return Optional.of(Loaded.ONCE.obstacle());
+    if (LoadedLibrary.ONCE.library() == null) {
+      return Optional.of(LoadedLibrary.ONCE.obstacle());
     }
     try {
       open(1).close();
@@ -57,9 +43,6 @@ public final class NativeKernelsProvider implements KernelsProvider {
 
   @Override
   public Kernels open(int threads) {
-    if (Loaded.ONCE.library() == null) {
-      throw new IllegalStateException(Loaded.ONCE.obstacle());
-    }
-    return new NativeKernels(Loaded.ONCE.library(), threads);
+    return new NativeKernels(LoadedLibrary.ONCE.required(), threads);
   }
 }

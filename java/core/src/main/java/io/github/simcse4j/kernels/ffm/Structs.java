@@ -38,7 +38,7 @@ final class Structs {
           .int32("version", "reserved")
           .pointer("build", "last_error", "device_open", "device_close", "device_properties")
           .pointer("memory_allocate", "memory_free", "memory_zero")
-          .pointer("copy_to_device", "copy_to_host")
+          .pointer("host_allocate", "host_free", "copy_to_device", "copy_to_host")
           .pointer("stream_open", "stream_close", "stream_synchronize")
           .pointer("event_open", "event_close", "event_record", "event_wait")
           .pointer("event_synchronize", "event_elapsed")
