@@ -17,7 +17,15 @@ interface Cublas extends AutoCloseable {
 
   /** Enqueues a product. */
   void gemmEx(
-      int operationA, int operationB, int m, int n, int k, Matrix a, Matrix b, float beta, Matrix c);
+      int operationA,
+      int operationB,
+      int m,
+      int n,
+      int k,
+      Matrix a,
+      Matrix b,
+      float beta,
+      Matrix c);
 
   @Override
   void close();

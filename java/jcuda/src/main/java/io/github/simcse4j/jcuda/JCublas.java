@@ -1,5 +1,6 @@
 package io.github.simcse4j.jcuda;
 
+import io.github.simcse4j.kernels.DeviceException;
 import jcuda.Pointer;
 import jcuda.jcublas.JCublas2;
 import jcuda.jcublas.cublasComputeType;
@@ -23,14 +24,13 @@ final class JCublas implements Cublas {
       check("cublasCreate", JCublas2.cublasCreate(handle));
       try {
         check(
-            "cublasSetStream",
-            JCublas2.cublasSetStream(handle, new cudaStream_t(device.stream())));
+            "cublasSetStream", JCublas2.cublasSetStream(handle, new cudaStream_t(device.stream())));
         // Split sums are added up in float, as everywhere else here.
         check(
             "cublasSetMathMode",
             JCublas2.cublasSetMathMode(
                 handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
-      } catch (IllegalStateException e) {
+      } catch (DeviceException e) {
         JCublas2.cublasDestroy(handle);
         throw e;
       }
@@ -81,7 +81,7 @@ final class JCublas implements Cublas {
 
   private static void check(String call, int status) {
     if (status != cublasStatus.CUBLAS_STATUS_SUCCESS) {
-      throw new IllegalStateException(
+      throw new DeviceException(
           call + ": cuBLAS gives " + cublasStatus.stringFor(status) + " (" + status + ")");
     }
   }

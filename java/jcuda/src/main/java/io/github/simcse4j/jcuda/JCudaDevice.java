@@ -1,5 +1,6 @@
 package io.github.simcse4j.jcuda;
 
+import io.github.simcse4j.kernels.DeviceException;
 import java.util.function.Supplier;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -120,15 +121,13 @@ final class JCudaDevice implements AutoCloseable {
   public void close() {
     if (!lent) {
       check("cuStreamDestroy", within(() -> JCudaDriver.cuStreamDestroy(stream)));
-      check(
-          "cuDevicePrimaryCtxRelease",
-          JCudaDriver.cuDevicePrimaryCtxRelease(device(number)));
+      check("cuDevicePrimaryCtxRelease", JCudaDriver.cuDevicePrimaryCtxRelease(device(number)));
     }
   }
 
   private static void check(String call, int result) {
     if (result != CUresult.CUDA_SUCCESS) {
-      throw new IllegalStateException(
+      throw new DeviceException(
           call + ": CUDA error " + CUresult.stringFor(result) + " (" + result + ")");
     }
   }

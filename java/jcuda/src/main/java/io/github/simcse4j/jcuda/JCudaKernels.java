@@ -36,10 +36,7 @@ public final class JCudaKernels extends CudaKernels {
 
   private JCudaKernels(JCudaDevice device, Cublas cublas, int threads) {
     super(
-        device.location(),
-        threads,
-        Addresses.of(device.context()),
-        Addresses.of(device.stream()));
+        device.location(), threads, Addresses.of(device.context()), Addresses.of(device.stream()));
     this.device = device;
     this.cublas = cublas;
   }
@@ -70,9 +67,10 @@ public final class JCudaKernels extends CudaKernels {
   }
 
   private static void requireNatives() {
-    JCudaNatives.obstacle().ifPresent(obstacle -> {
-      throw new IllegalStateException(obstacle);
-    });
+    JCudaNatives.obstacle()
+        .ifPresent(obstacle -> {
+          throw new IllegalStateException(obstacle);
+        });
   }
 
   private static JCudaKernels open(JCudaDevice device, int threads) {

@@ -111,7 +111,7 @@ public final class JCudaNatives {
       if (Files.exists(file)) {
         return Optional.of(
             "%s lies where the JVM looks first, and would be loaded in place of JCuda's own; take it"
-                .formatted(file.toAbsolutePath().normalize())
+                    .formatted(file.toAbsolutePath().normalize())
                 + " away, or its folder out of "
                 + SEARCHED);
       }
@@ -126,7 +126,8 @@ public final class JCudaNatives {
       String library = missing.group(1);
       return REMEDIES.getOrDefault(
           library,
-          library + " is not found, which JCuda needs; install it or name its folder in"
+          library
+              + " is not found, which JCuda needs; install it or name its folder in"
               + " LD_LIBRARY_PATH");
     }
     String last =
