@@ -48,8 +48,10 @@ endif
 native := $(if $(no-native),,native/target/libsimcse.so)
 native-folder = $(abspath $(dir $(native)))
 # As many jobs as there are processors, unless the caller has said how many.
-native-make = $(MAKE) --no-print-directory -s -C native \
-  $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+native-make = $(MAKE) --no-print-directory -s -C native $(jobs)
+cuda-make = $(MAKE) --no-print-directory -s -C cuda $(jobs)
+emulated-cuda = $(abspath cuda/target/emulated)
 
 home := target/simcse
 package := simcse4j-$(version)-$(system)
@@ -77,6 +79,7 @@ native-jar: native build ## the native backend as a jar for this platform, besid
 	@echo "Built target/simcse4j-$(version)-$(system).jar"
 
 # The kernels' suite runs once more on lower tiers of libsimcse, and on the one for AMX with its instructions emulated.
+# Then the CUDA kernels and what uses them, on the emulated GPU; what nvcc built is opened where it was built before.
 test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for those that need large data
 	@$(if $(native),:,echo "native: $(no-native); the tests of libsimcse are skipped")
 	+@$(if $(native),$(if $(TEST),:,$(native-make) test),:)
@@ -90,6 +93,11 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 	  SIMCSE_TIER=$$tier $(mvn-test) surefire:test -pl java/core -Dtest='Native*KernelsTest' \
 	    -Dsurefire.reportNameSuffix=$$tier -Dsimcse.library.path="$$folder" || exit 1; \
 	done),:)
+	+@$(if $(native),$(if $(TEST),:,echo "CUDA, emulated:" && $(cuda-make) run-plain test-emulated \
+	  $(if $(wildcard cuda/target/libsimcse_cuda.so),test-driver)),:)
+	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli -am -Dtests.excluded=none \
+	  -Dtest='Cuda*Test' -Dsurefire.failIfNoSpecifiedTests=false -Dsurefire.reportNameSuffix=cuda \
+	  -Dsimcse.library.path='$(emulated-cuda)'),:)
 	@sed -n -e 's/.*<skipped message="\([^"]*\)".*/skipped: \1/p' \
 	  -e 's/.*<skipped .*CDATA\[[^:]*: \(Assumption failed: \)*\(.*\)/skipped: \2/p' \
 	  java/*/target/surefire-reports/*.xml | sort | uniq -c

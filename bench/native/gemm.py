@@ -53,7 +53,7 @@ class Properties(ctypes.Structure):
 MEMBERS = ("build last_error device_open device_close device_properties memory_allocate memory_free memory_zero "
            "host_allocate host_free copy_to_device copy_to_host stream_open stream_close stream_synchronize "
            "event_open event_close event_record event_wait event_synchronize event_elapsed weights_hold "
-           "weights_release embedding_forward embedding_backward gemm").split()
+           "weights_release graph_begin graph_end embedding_forward embedding_backward gemm").split()
 POINTER = ctypes.c_void_p
 PROTOTYPES = {
     "last_error": ctypes.CFUNCTYPE(ctypes.c_char_p),

@@ -27,10 +27,10 @@ LEAST_SECONDS = 0.02
 MEMBERS = ("build last_error device_open device_close device_properties memory_allocate memory_free memory_zero "
            "host_allocate host_free copy_to_device copy_to_host stream_open stream_close stream_synchronize "
            "event_open event_close event_record event_wait event_synchronize event_elapsed weights_hold "
-           "weights_release embedding_forward embedding_backward gemm gelu_backward tanh_backward column_sum "
-           "dropout_residual_layer_norm_forward dropout_residual_layer_norm_backward layer_norm_replay "
-           "attention_forward attention_backward pooling_forward pooling_backward similarity_softmax_forward "
-           "similarity_softmax_backward gradient_norm adamw dropout_mask convert").split()
+           "weights_release graph_begin graph_end embedding_forward embedding_backward gemm gelu_backward "
+           "tanh_backward column_sum dropout_residual_layer_norm_forward dropout_residual_layer_norm_backward "
+           "layer_norm_replay attention_forward attention_backward pooling_forward pooling_backward "
+           "similarity_softmax_forward similarity_softmax_backward gradient_norm adamw dropout_mask convert").split()
 
 
 class Api(ctypes.Structure):

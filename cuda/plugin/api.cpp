@@ -153,6 +153,16 @@ simcse_status event_elapsed(simcse_device *device, simcse_event *from, simcse_ev
   return on("event_elapsed", device, [&](Device &d) { *milliseconds = d.elapsed(from, to); });
 }
 
+// --- graphs ---
+
+simcse_status graph_begin(simcse_device *device, simcse_stream *stream, int64_t key) {
+  return on("graph_begin", device, [&](Device &d) { d.graphs().begin(d.stream_of(stream), key); });
+}
+
+simcse_status graph_end(simcse_device *device, simcse_stream *stream) {
+  return on("graph_end", device, [&](Device &d) { d.end_graph(d.stream_of(stream)); });
+}
+
 // --- operations ---
 
 #define SIMCSE_OPERATION(name)                                                                               \
@@ -194,6 +204,8 @@ constexpr simcse_api kApi = {
     event_elapsed,
     weights_hold,
     weights_release,
+    graph_begin,
+    graph_end,
     SIMCSE_OPERATIONS(SIMCSE_LIST)};
 
 }  // namespace

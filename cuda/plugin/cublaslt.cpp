@@ -18,7 +18,7 @@ using namespace cublaslt;
 namespace {
 
 constexpr int64_t kWorkspace = 32 << 20;
-// Packed batches have many token counts: those of some hundred steps, of ten products each.
+// Descriptions of products: of the token counts of some hundred steps, of ten products each.
 constexpr size_t kMostPlans = 4096;
 
 template <typename Function>
@@ -100,6 +100,12 @@ int64_t CublasLt::scratch(const simcse_gemm &args) {
   return kWorkspace + (adds_bias(args) && args.dtype == SIMCSE_BF16 ? 2 * args.n : 0);
 }
 
+int64_t token_bucket(int64_t tokens) {
+  int64_t step = 1;
+  while (16 * step <= tokens) step *= 2;
+  return round_up(tokens, step);
+}
+
 bool CublasLt::Key::operator<(const Key &o) const {
   return std::tie(m, n, k, dtype, d_dtype, transpose_a, transpose_b, bias, alignment_a, alignment_b, alignment_c,
                   alignment_d, alignment_bias) <
@@ -122,11 +128,12 @@ void CublasLt::destroy(const Plan &plan) const {
 
 // --- plans ---
 
-// False where the library has nothing for this; the plan is then to be destroyed all the same.
-bool CublasLt::choose(const Key &key, int32_t bias_type, Plan *plan) const {
+// What a product is asked for with: false where the library does not take such a bias.
+bool CublasLt::describe(const Key &key, int32_t bias_type, Plan *plan) const {
   // The library's A is our B, and its rows are our columns.
   const uint64_t n = static_cast<uint64_t>(key.n), m = static_cast<uint64_t>(key.m), k = static_cast<uint64_t>(key.k);
   const int32_t a = key.transpose_b ? kTransposed : kPlain, b = key.transpose_a ? kTransposed : kPlain;
+  plan->bias_type = bias_type;
   check(lt_.operation_create(&plan->operation, kComputeFloat, kFloat), "cublasLtMatmulDescCreate");
   const auto set = [&](int attribute, const auto &value) {
     return lt_.operation_set(plan->operation, attribute, &value, sizeof value);
@@ -146,7 +153,11 @@ bool CublasLt::choose(const Key &key, int32_t bias_type, Plan *plan) const {
   check(lt_.layout_create(&plan->b, key.dtype, b == kPlain ? k : m, b == kPlain ? m : k,
                           static_cast<int64_t>(b == kPlain ? k : m)), "cublasLtMatrixLayoutCreate");
   check(lt_.layout_create(&plan->d, key.d_dtype, n, m, key.n), "cublasLtMatrixLayoutCreate");
+  return true;
+}
 
+// False where the library has nothing for this.
+bool CublasLt::choose(const Key &key, Plan *plan) const {
   Preference preference = nullptr;
   check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
   const auto prefer = [&](int attribute, const auto &value) {
@@ -172,46 +183,106 @@ bool CublasLt::choose(const Key &key, int32_t bias_type, Plan *plan) const {
   return found > 0 && plan->choice.status == 0;
 }
 
+// Without an operation where the library has nothing for this.
+CublasLt::Plan CublasLt::chosen(const Key &key) const {
+  // Our biases are floats, which the library may not take beside a BF16 result.
+  for (const int32_t bias_type : {kFloat, kBf16}) {
+    if (bias_type == kBf16 && (key.bias == 0 || key.dtype == kFloat)) break;
+    Plan plan;
+    try {
+      if (describe(key, bias_type, &plan) && choose(key, &plan)) return plan;
+    } catch (...) {
+      destroy(plan);
+      throw;
+    }
+    destroy(plan);
+  }
+  return Plan();
+}
+
+// By the algorithm of the bucket's largest: choosing takes longer than launching, and packed batches seldom have the
+// same number of tokens twice.
+CublasLt::Plan CublasLt::chosen_for_bucket(const Key &key, const Key &bucket) {
+  const Plan largest = plan_of(bucket);
+  if (largest.operation == nullptr) return chosen(key);
+  Plan plan;
+  try {
+    describe(key, largest.bias_type, &plan);
+  } catch (...) {
+    destroy(plan);
+    throw;
+  }
+  plan.choice = largest.choice;
+  plan.borrowed = true;
+  return plan;
+}
+
 const CublasLt::Plan &CublasLt::plan_of(const Key &key) {
   const auto found = by_key_.find(key);
   if (found != by_key_.end()) {
     plans_.splice(plans_.begin(), plans_, found->second);
     return plans_.front().second;
   }
+  const Key bucket = bucket_of(key);
+  return keep(key, bucket == key ? chosen(key) : chosen_for_bucket(key, bucket));
+}
+
+const CublasLt::Plan &CublasLt::keep(const Key &key, const Plan &plan) {
+  const auto found = by_key_.find(key);
+  if (found != by_key_.end()) {
+    destroy(found->second->second);
+    plans_.erase(found->second);
+    by_key_.erase(found);
+  }
   if (plans_.size() >= kMostPlans) {
     destroy(plans_.back().second);
     by_key_.erase(plans_.back().first);
     plans_.pop_back();
-  }
-  // Our biases are floats, which the library may not take beside a BF16 result.
-  Plan plan;
-  for (const int32_t bias_type : {kFloat, kBf16}) {
-    if (bias_type == kBf16 && (key.bias == 0 || key.dtype == kFloat)) break;
-    bool chosen = false;
-    try {
-      chosen = choose(key, bias_type, &plan);
-    } catch (...) {
-      destroy(plan);
-      throw;
-    }
-    plan.bf16_bias = bias_type == kBf16;
-    if (chosen) break;
-    destroy(plan);
-    plan = Plan();
   }
   plans_.emplace_front(key, plan);
   by_key_.emplace(key, plans_.begin());
   return plans_.front().second;
 }
 
+// Tokens are the rows of activations, and what gradients of weights are summed over.
+CublasLt::Key CublasLt::bucket_of(const Key &key) {
+  Key bucket = key;
+  int64_t &tokens = key.transpose_a ? bucket.k : bucket.m;
+  tokens = token_bucket(tokens);
+  return bucket;
+}
+
 // --- products ---
+
+// False where the plan has no operation, or the library does not take it after all.
+bool CublasLt::attempt(const Queue &queue, const simcse_gemm &args, const Plan &plan, const Sides &sides,
+                       Fault *fault) const {
+  if (plan.operation == nullptr) return false;
+  if (adds_bias(args)) {
+    const void *bias = args.bias;
+    if (plan.bias_type == kBf16) {
+      const simcse_convert narrow = {sizeof narrow, SIMCSE_F32, SIMCSE_BF16, args.n, args.bias, bias_copy(queue)};
+      *fault = convert(queue, narrow);
+      if (*fault != 0) return true;
+      bias = bias_copy(queue);
+    }
+    check(lt_.operation_set(plan.operation, kBiasPointer, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+  }
+  const float one = 1.0f;
+  const Status status = lt_.multiply(handle_, plan.operation, &one, args.b, plan.a, args.a, plan.b, &sides.beta,
+                                     sides.c, plan.d, sides.d, plan.d, &plan.choice.algorithm, queue.scratch,
+                                     kWorkspace, queue.stream);
+  if (status == kNotSupported && plan.borrowed) return false;
+  check(status, "cublasLtMatmul");
+  return true;
+}
 
 Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args) {
   const bool accumulates = args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
   const bool adds_residual = args.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
   const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr;
   void *const d = keeps ? args.pre_activation : args.c;
-  const void *const c = adds_residual ? args.residual : d;
+  const Sides sides = {adds_residual ? args.residual : d, d, accumulates || adds_residual ? 1.0f : 0.0f};
   const simcse_dtype d_dtype = keeps ? args.dtype : args.c_dtype;
   const Key key = {args.m,
                    args.n,
@@ -223,24 +294,15 @@ Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args) {
                    adds_bias(args),
                    alignment_of(args.b),
                    alignment_of(args.a),
-                   alignment_of(c),
+                   alignment_of(sides.c),
                    alignment_of(d),
                    adds_bias(args) ? alignment_of(args.bias) : 0};
+  Fault fault = 0;
   const Plan &plan = plan_of(key);
-  if (plan.operation == nullptr) return cuda::gemm(queue, args);
-  if (adds_bias(args)) {
-    const void *bias = args.bias;
-    if (plan.bf16_bias) {
-      const simcse_convert narrow = {sizeof narrow, SIMCSE_F32, SIMCSE_BF16, args.n, args.bias, bias_copy(queue)};
-      if (const Fault fault = convert(queue, narrow); fault != 0) return fault;
-      bias = bias_copy(queue);
-    }
-    check(lt_.operation_set(plan.operation, kBiasPointer, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+  if (!attempt(queue, args, plan, sides, &fault)) {
+    if (!plan.borrowed || !attempt(queue, args, keep(key, chosen(key)), sides, &fault)) return cuda::gemm(queue, args);
   }
-  const float one = 1.0f, beta = accumulates || adds_residual ? 1.0f : 0.0f;
-  check(lt_.multiply(handle_, plan.operation, &one, args.b, plan.a, args.a, plan.b, &beta, c, plan.d, d, plan.d,
-                     &plan.choice.algorithm, queue.scratch, kWorkspace, queue.stream),
-        "cublasLtMatmul");
+  if (fault != 0) return fault;
   const int64_t count = args.m * args.n;
   if (args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return gelu_forward(queue, d_dtype, d, args.c_dtype, args.c, count);
   if (args.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) return tanh_forward(queue, args.c_dtype, args.c, count);

@@ -17,6 +17,9 @@
 
 namespace simcse::cuda::plugin {
 
+// The largest number of tokens for which products are done in the same way: at most an eighth more.
+int64_t token_bucket(int64_t tokens);
+
 class CublasLt {
  public:
   // Null, with the reason and the remedy in `missing`, where no cuBLASLt can be used. The GPU is the calling thread's.
@@ -38,19 +41,33 @@ class CublasLt {
     int32_t dtype, d_dtype, transpose_a, transpose_b, bias;
     uint32_t alignment_a, alignment_b, alignment_c, alignment_d, alignment_bias;
     bool operator<(const Key &other) const;
+    bool operator==(const Key &other) const { return !(*this < other) && !(other < *this); }
   };
   // Without an operation where the library has no algorithm; the kernel of gemm.hpp does the product then.
   struct Plan {
     cublaslt::Operation operation = nullptr;
     cublaslt::Layout a = nullptr, b = nullptr, d = nullptr;
     cublaslt::Choice choice = {};
-    bool bf16_bias = false;
+    int32_t bias_type = cublaslt::kFloat;
+    bool borrowed = false;  // by an algorithm that was chosen for another number of tokens
+  };
+  // What a product is added to, and where it goes.
+  struct Sides {
+    const void *c;
+    void *d;
+    float beta;
   };
   using Plans = std::list<std::pair<Key, Plan>>;
 
   explicit CublasLt(const cublaslt::Library &library, cublaslt::Handle handle) : lt_(library), handle_(handle) {}
+  static Key bucket_of(const Key &key);
   const Plan &plan_of(const Key &key);
-  bool choose(const Key &key, int32_t bias_type, Plan *plan) const;
+  const Plan &keep(const Key &key, const Plan &plan);
+  Plan chosen(const Key &key) const;
+  Plan chosen_for_bucket(const Key &key, const Key &bucket);
+  bool describe(const Key &key, int32_t bias_type, Plan *plan) const;
+  bool choose(const Key &key, Plan *plan) const;
+  bool attempt(const Queue &queue, const simcse_gemm &args, const Plan &plan, const Sides &sides, Fault *fault) const;
   void destroy(const Plan &plan) const;
   void check(cublaslt::Status status, const char *call) const;
 

@@ -20,7 +20,10 @@ bool within(const void *inner, const void *outer, int64_t bytes) {
 }  // namespace
 
 Device::Device(int number, const simcse_device_options &options)
-    : number_(number), gpu_(open_gpu(number, options.context)), lent_(options.stream != nullptr) {
+    : number_(number),
+      gpu_(open_gpu(number, options.context)),
+      lent_(options.stream != nullptr),
+      graphs_(*gpu_) {
   Use use(*gpu_);
   try {
     if (lent_) gpu_->adopt(static_cast<Stream>(options.stream));
@@ -51,10 +54,12 @@ void Device::close() noexcept {
   };
   if (own_ != nullptr) attempt([&] { gpu_->synchronize(own_); });
   for (simcse_stream *stream : streams_) attempt([&] { gpu_->synchronize(stream_of(stream)); });
+  graphs_.close();
   cublaslt_.reset();
   staging_.reset();
   for (const auto &event : events_) attempt([&] { gpu_->close_event(of(event.first)); });
   for (const auto &block : scratch_) attempt([&] { gpu_->free(block.second.memory, block.second.bytes); });
+  for (const Block &block : outgrown_) attempt([&] { gpu_->free(block.memory, block.bytes); });
   for (const auto &block : memory_) attempt([&] { gpu_->free(block.first, block.second); });
   for (const auto &block : host_) attempt([&] { gpu_->free_pinned(block.first); });
   for (simcse_stream *stream : streams_) attempt([&] { gpu_->close_stream(stream_of(stream)); });
@@ -167,6 +172,11 @@ Queue Device::queue(Stream stream, int64_t scratch) {
   if (scratch <= 0) return {stream, nullptr};
   const auto found = scratch_.find(stream);
   if (found != scratch_.end() && found->second.bytes >= scratch) return {stream, found->second.memory};
+  // A stream that records cannot be waited for.
+  if (found != scratch_.end() && graphs_.recording(stream)) {
+    outgrown_.push_back(found->second);
+    scratch_.erase(found);
+  }
   free_scratch(stream);
   const int64_t whole = round_up(scratch, 1 << 20);
   void *const memory = gpu_->allocate(whole);
@@ -187,6 +197,14 @@ void Device::free_scratch(Stream stream) {
 
 // --- streams and events ---
 
+void Device::end_graph(Stream stream) {
+  graphs_.end(stream);
+  if (outgrown_.empty()) return;
+  gpu_->synchronize(stream);
+  for (const Block &block : outgrown_) gpu_->free(block.memory, block.bytes);
+  outgrown_.clear();
+}
+
 simcse_stream *Device::open_stream() {
   const auto handle = reinterpret_cast<simcse_stream *>(gpu_->open_stream());
   streams_.insert(handle);
@@ -196,6 +214,7 @@ simcse_stream *Device::open_stream() {
 void Device::close_stream(simcse_stream *handle) {
   const Stream stream = stream_of(handle);
   gpu_->synchronize(stream);
+  graphs_.forget(stream);
   free_scratch(stream);
   streams_.erase(handle);
   gpu_->close_stream(stream);

@@ -5,9 +5,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cublaslt.hpp"
 #include "gpu.hpp"
+#include "graphs.hpp"
 #include "shapes.hpp"
 #include "staging.hpp"
 
@@ -34,6 +36,9 @@ class Device {
   void record(Stream stream, simcse_event *handle);
   float elapsed(simcse_event *from, simcse_event *to);
   static Event of(simcse_event *handle) { return reinterpret_cast<Event>(handle); }
+
+  Graphs &graphs() { return graphs_; }
+  void end_graph(Stream stream);
 
   void *allocate(int64_t bytes);
   void free(void *memory);
@@ -67,7 +72,9 @@ class Device {
   std::unique_ptr<CublasLt> cublaslt_;
   std::string without_cublaslt_;
   std::unique_ptr<Staging> staging_;
+  Graphs graphs_;
   std::map<Stream, Block> scratch_;
+  std::vector<Block> outgrown_;  // scratch memory that recorded work may still use
   std::map<void *, int64_t> memory_;
   std::map<void *, int64_t> host_;  // pinned
   std::map<const void *, int64_t> held_;

@@ -55,6 +55,13 @@ Driver entries(void *library) {
   find(library, d.event_record, "cuEventRecord");
   find(library, d.event_synchronize, "cuEventSynchronize");
   find(library, d.event_elapsed, "cuEventElapsedTime");
+  find(library, d.capture_begin, "cuStreamBeginCapture_v2");
+  find(library, d.capture_end, "cuStreamEndCapture");
+  find(library, d.graph_destroy, "cuGraphDestroy");
+  find(library, d.graph_instantiate, "cuGraphInstantiateWithFlags");
+  find(library, d.graph_update, "cuGraphExecUpdate_v2");
+  find(library, d.graph_launch, "cuGraphLaunch");
+  find(library, d.graph_close, "cuGraphExecDestroy");
   return d;
 }
 

@@ -37,6 +37,13 @@ struct Driver {
   CUresult (*event_record)(CUevent, CUstream);
   CUresult (*event_synchronize)(CUevent);
   CUresult (*event_elapsed)(float *, CUevent, CUevent);
+  CUresult (*capture_begin)(CUstream, CUstreamCaptureMode);
+  CUresult (*capture_end)(CUstream, CUgraph *);
+  CUresult (*graph_destroy)(CUgraph);
+  CUresult (*graph_instantiate)(CUgraphExec *, CUgraph, unsigned long long);
+  CUresult (*graph_update)(CUgraphExec, CUgraph, CUgraphExecUpdateResultInfo *);
+  CUresult (*graph_launch)(CUgraphExec, CUstream);
+  CUresult (*graph_close)(CUgraphExec);
 };
 
 // The driver, opened and initialised once; throws a Failure of SIMCSE_NO_DEVICE where it is missing, too old, or finds

@@ -10,10 +10,12 @@
 #include "../launch.hpp"
 
 struct CUevent_st;
+struct CUgraphExec_st;
 
 namespace simcse::cuda::plugin {
 
 using Event = ::CUevent_st *;
+using Graph = ::CUgraphExec_st *;
 
 struct Amount {
   int64_t total, free;  // bytes
@@ -60,6 +62,13 @@ class Gpu {
   virtual void wait(Stream stream, Event event) = 0;
   virtual void synchronize(Event event) = 0;
   virtual float milliseconds(Event from, Event to) = 0;
+
+  // What is enqueued on a stream in between is recorded in place of run.
+  virtual void begin_recording(Stream stream) = 0;
+  // Launches it by way of `graph`, which is brought up to date, or made anew where it is null or does not fit.
+  virtual void launch_recording(Stream stream, Graph *graph) = 0;
+  virtual void drop_recording(Stream stream) = 0;
+  virtual void close_graph(Graph graph) = 0;
 };
 
 // Throws a Failure of SIMCSE_NO_DEVICE with the reason and the remedy where there is no such GPU. The context, a

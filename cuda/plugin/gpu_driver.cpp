@@ -123,7 +123,40 @@ class DriverGpu : public Gpu {
     return time;
   }
 
+  // Relaxed: what is first used while recording, such as a kernel's code, may be loaded meanwhile.
+  void begin_recording(Stream stream) override { check(d.capture_begin(stream, CU_STREAM_CAPTURE_MODE_RELAXED)); }
+  void launch_recording(Stream stream, Graph *graph) override {
+    CUgraph recorded = nullptr;
+    check(d.capture_end(stream, &recorded));
+    const CUresult result = launch(stream, recorded, graph);
+    d.graph_destroy(recorded);
+    check(result);
+  }
+  void drop_recording(Stream stream) override {
+    CUgraph recorded = nullptr;
+    // An error that made the recording invalid was reported where it came up.
+    if (d.capture_end(stream, &recorded) == CUDA_SUCCESS) d.graph_destroy(recorded);
+  }
+  void close_graph(Graph graph) override { check(d.graph_close(graph)); }
+
  private:
+  CUresult launch(Stream stream, CUgraph recorded, Graph *graph) {
+    CUgraphExecUpdateResultInfo info = {};
+    if (*graph != nullptr && d.graph_update(*graph, recorded, &info) != CUDA_SUCCESS) {
+      // Other kernels than before, or in another order. The old graph may still be running; the driver waits for that.
+      d.graph_close(*graph);
+      *graph = nullptr;
+    }
+    if (*graph == nullptr) {
+      const CUresult result = d.graph_instantiate(graph, recorded, 0);
+      if (result != CUDA_SUCCESS) {
+        *graph = nullptr;
+        return result;
+      }
+    }
+    return d.graph_launch(*graph, stream);
+  }
+
   static void check(CUresult result) { driver_checked(result); }
   void require_of_device() {
     if (d.context_push(context_) != CUDA_SUCCESS) fail(SIMCSE_INVALID_ARGUMENT, "options.context is no open context");

@@ -227,6 +227,12 @@ simcse_status event_elapsed(simcse_device *, simcse_event *from, simcse_event *t
   return SIMCSE_OK;
 }
 
+// --- graphs: operations run as they are called ---
+
+simcse_status graph_begin(simcse_device *, simcse_stream *, int64_t) { return SIMCSE_OK; }
+
+simcse_status graph_end(simcse_device *, simcse_stream *) { return SIMCSE_OK; }
+
 // --- operations ---
 
 // Weights that an operation is about to write: what was packed of them goes stale.
@@ -279,6 +285,8 @@ constexpr simcse_api kBackend = {
     event_elapsed,
     weights_hold,
     weights_release,
+    graph_begin,
+    graph_end,
     SIMCSE_OPERATIONS(SIMCSE_LIST)};
 
 }  // namespace

@@ -369,12 +369,27 @@ typedef struct simcse_pooling_backward {
  * InfoNCE over cosine similarities (van den Oord et al. 2018; Gao et al. 2021, equation 1):
  *   s[i][j] = (q_i . k_j) / (|q_i| |k_j| temperature) + (j == own_negative_offset + i ? own_negative_bias : 0)
  *   loss    = mean over i of ( log sum over j of exp s[i][j]  -  s[i][target_i] )
+ * With same-side negatives the sum goes on over the logits of query i and the other queries. With both directions the
+ * loss is the mean of this and of
+ *   mean over i of ( log sum over i' of exp s[i'][target_i]  -  s[i][target_i] )
+ * whose sum goes on over the logits of the positive key and the other keys.
+ * A pair (i, j) other than (i, target_i) is left out of every sum where the key has the id of the query or of its
+ * positive, or where the query whose positive the key is has the id of the query; so are two queries, or two keys, of
+ * which one has the id of the other or of the other's partner. The partner of a query is its positive, that of a key the
+ * first query whose target it is. A pair is also left out of the sum of an anchor where its cosine is above that of the
+ * anchor and its partner by more than the margin. What is left out counts as constant in gradients.
  * The N x M numbers are never stored. A vector of length 0 has similarity 0 to everything.
  */
 typedef struct simcse_contrast {
   float temperature;           /* above 0 */
   float own_negative_bias;     /* 0 where queries have no hard negatives of their own */
   int64_t own_negative_offset; /* with a bias, offset + N is at most M */
+  int32_t both_directions;     /* 0 or 1; with 1 no two targets are equal */
+  int32_t same_side_negatives; /* 0 or 1 */
+  int32_t has_margin;          /* 0 or 1 */
+  float false_negative_margin; /* with has_margin, above -2; else 0 */
+  const int64_t *query_ids;    /* (N), such as hashes of the sentences; NULL where all are different */
+  const int64_t *key_ids;      /* (M), NULL with query_ids */
 } simcse_contrast;
 
 typedef struct simcse_similarity_softmax_forward {
@@ -391,6 +406,7 @@ typedef struct simcse_similarity_softmax_forward {
   float *lse;             /* (N), for the backward pass */
   float *query_norm;      /* (N) */
   float *key_norm;        /* (M) */
+  float *key_lse;         /* (M) of both directions, infinite for a key that is no target; else NULL */
 } simcse_similarity_softmax_forward;
 
 /* Gradients of loss_scale * loss, through the normalisation. */
@@ -407,6 +423,7 @@ typedef struct simcse_similarity_softmax_backward {
   const float *lse;
   const float *query_norm;
   const float *key_norm;
+  const float *key_lse;
   float loss_scale;
   int32_t reserved; /* 0 */
   void *d_queries;  /* activations (N, H) */
@@ -527,6 +544,15 @@ typedef struct simcse_api {
      must come before the memory is freed or written in another way. -- */
   simcse_status (*weights_hold)(simcse_device *device, const void *memory, int64_t bytes);
   simcse_status (*weights_release)(simcse_device *device, const void *memory);
+
+  /* -- graphs --
+     Operations and memory_zero that are enqueued on a stream between the two calls may be launched as a whole at the
+     second, which costs the host less where they are many and small. Executable graphs are kept by key and brought up
+     to date: work that enqueues the same operations over like shapes, such as batches of about as many tokens, shares
+     a key, whatever its arguments are. Nothing else may be asked of the stream in between. A call that fails is left out.
+     On "cpu", and where a key comes for the first time, all run as they are called. -- */
+  simcse_status (*graph_begin)(simcse_device *device, simcse_stream *stream, int64_t key);
+  simcse_status (*graph_end)(simcse_device *device, simcse_stream *stream);
 
   /* -- operations; each is described at its struct -- */
   simcse_status (*embedding_forward)(simcse_device *, simcse_stream *, const simcse_embedding_forward *);

@@ -60,6 +60,13 @@ struct Call {
 
   simcse_stream *stream(simcse_stream *handle) const { return stream_of(operation, device, handle); }
 
+  // The same, of a stream on which no graph is being recorded.
+  simcse_stream *idle(simcse_stream *handle) const {
+    simcse_stream *const inner = stream(handle);
+    if (device.recording.count(handle) == 0) return inner;
+    fail(SIMCSE_INVALID_ARGUMENT, "%s: a graph is being recorded on this stream; call graph_end first", operation);
+  }
+
   simcse_event *event(const char *argument, simcse_event *handle) const {
     return event_of(operation, argument, device, handle);
   }
@@ -173,7 +180,7 @@ simcse_status host_free(simcse_device *device, void *memory) {
 
 simcse_status copy_to_device(simcse_device *device, simcse_stream *stream, void *to, const void *host, int64_t bytes) {
   return on("copy_to_device", device, [&](const Call &call) {
-    simcse_stream *inner = call.stream(stream);
+    simcse_stream *inner = call.idle(stream);
     if (!call.some(bytes)) return;
     call.not_null("to", to);
     call.not_null("host", host);
@@ -183,7 +190,7 @@ simcse_status copy_to_device(simcse_device *device, simcse_stream *stream, void 
 
 simcse_status copy_to_host(simcse_device *device, simcse_stream *stream, void *host, const void *from, int64_t bytes) {
   return on("copy_to_host", device, [&](const Call &call) {
-    simcse_stream *inner = call.stream(stream);
+    simcse_stream *inner = call.idle(stream);
     if (!call.some(bytes)) return;
     call.not_null("host", host);
     call.not_null("from", from);
@@ -220,7 +227,7 @@ simcse_status stream_open(simcse_device *device, simcse_stream **stream) {
 simcse_status stream_close(simcse_device *device, simcse_stream *stream) {
   return on("stream_close", device, [&](const Call &call) {
     if (stream == nullptr) fail(SIMCSE_INVALID_HANDLE, "stream_close: stream is null");
-    simcse_stream *inner = call.stream(stream);
+    simcse_stream *inner = call.idle(stream);
     call.device.streams.erase(stream);
     call.pass(&simcse_api::stream_close, inner);
   });
@@ -228,7 +235,7 @@ simcse_status stream_close(simcse_device *device, simcse_stream *stream) {
 
 simcse_status stream_synchronize(simcse_device *device, simcse_stream *stream) {
   return on("stream_synchronize", device, [&](const Call &call) {
-    call.pass(&simcse_api::stream_synchronize, call.stream(stream));
+    call.pass(&simcse_api::stream_synchronize, call.idle(stream));
   });
 }
 
@@ -251,14 +258,14 @@ simcse_status event_close(simcse_device *device, simcse_event *event) {
 
 simcse_status event_record(simcse_device *device, simcse_stream *stream, simcse_event *event) {
   return on("event_record", device, [&](const Call &call) {
-    simcse_stream *inner = call.stream(stream);
+    simcse_stream *inner = call.idle(stream);
     call.pass(&simcse_api::event_record, inner, call.event("event", event));
   });
 }
 
 simcse_status event_wait(simcse_device *device, simcse_stream *stream, simcse_event *event) {
   return on("event_wait", device, [&](const Call &call) {
-    simcse_stream *inner = call.stream(stream);
+    simcse_stream *inner = call.idle(stream);
     call.pass(&simcse_api::event_wait, inner, call.event("event", event));
   });
 }
@@ -275,6 +282,25 @@ simcse_status event_elapsed(simcse_device *device, simcse_event *from, simcse_ev
     simcse_event *second = call.event("to", to);
     call.not_null("milliseconds", milliseconds);
     call.pass(&simcse_api::event_elapsed, first, second, milliseconds);
+  });
+}
+
+// --- graphs ---
+
+simcse_status graph_begin(simcse_device *device, simcse_stream *stream, int64_t key) {
+  return on("graph_begin", device, [&](const Call &call) {
+    call.pass(&simcse_api::graph_begin, call.idle(stream), key);
+    call.device.recording.insert(stream);
+  });
+}
+
+simcse_status graph_end(simcse_device *device, simcse_stream *stream) {
+  return on("graph_end", device, [&](const Call &call) {
+    simcse_stream *inner = call.stream(stream);
+    if (call.device.recording.erase(stream) == 0) {
+      fail(SIMCSE_INVALID_ARGUMENT, "graph_end: no graph is being recorded on this stream; call graph_begin first");
+    }
+    call.pass(&simcse_api::graph_end, inner);
   });
 }
 
@@ -318,6 +344,8 @@ constexpr simcse_api kApi = {
     event_elapsed,
     weights_hold,
     weights_release,
+    graph_begin,
+    graph_end,
     SIMCSE_OPERATIONS(SIMCSE_LIST)};
 
 }  // namespace

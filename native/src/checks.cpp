@@ -72,6 +72,31 @@ void pooling(const Check &check, const Arguments &a, bool readable) {
 }
 
 template <typename Arguments>
+void contrast_options(const Check &check, const Arguments &a) {
+  const simcse_contrast &c = a.contrast;
+  check.flag("contrast.both_directions", c.both_directions);
+  check.flag("contrast.same_side_negatives", c.same_side_negatives);
+  check.flag("contrast.has_margin", c.has_margin);
+  check.finite("contrast.false_negative_margin", c.false_negative_margin);
+  check.that(c.has_margin ? c.false_negative_margin > -2 : c.false_negative_margin == 0,
+             "contrast.false_negative_margin is %g, %s", (double)c.false_negative_margin,
+             c.has_margin ? "not above -2" : "but has_margin is 0");
+  if (c.query_ids != nullptr || c.key_ids != nullptr) {
+    check.array("contrast.query_ids", c.query_ids);
+    check.array("contrast.key_ids", c.key_ids);
+  }
+  if (c.both_directions) {
+    check.that(a.queries_count <= a.keys_count,
+               "queries_count is %" PRId64 ", above keys_count, which is %" PRId64
+               ", and both directions need a key for each",
+               a.queries_count, a.keys_count);
+    check.array("key_lse", a.key_lse);
+  } else {
+    check.absent("key_lse", a.key_lse, "unless contrast.both_directions is 1");
+  }
+}
+
+template <typename Arguments>
 void contrast(const Check &check, const Arguments &a, bool readable) {
   check.dtype("dtype", a.dtype);
   check.hidden(a.hidden);
@@ -93,6 +118,7 @@ void contrast(const Check &check, const Arguments &a, bool readable) {
   check.array("lse", a.lse);
   check.array("query_norm", a.query_norm);
   check.array("key_norm", a.key_norm);
+  contrast_options(check, a);
   for (int64_t i = 0; readable && i < a.queries_count; i++) {
     check.that(a.targets[i] >= 0 && a.targets[i] < a.keys_count,
                "targets[%" PRId64 "] is %" PRId32 ", not in 0 .. %" PRId64, i, a.targets[i], a.keys_count - 1);

@@ -68,7 +68,7 @@ std::shared_ptr<Device> open_device(const char *name, const simcse_device_option
          options->context != nullptr ? "context" : "stream");
   }
   const simcse_api &backend = cpu ? cpu::backend() : cuda_plugin();
-  auto device = std::make_shared<Device>(Device{&backend, nullptr, cpu, {}, {}});
+  auto device = std::make_shared<Device>(Device{&backend, nullptr, cpu, {}, {}, {}});
   passed_on("device_open", backend, backend.device_open(name, options, &device->inner));
   return device;
 }

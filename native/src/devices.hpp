@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "../include/simcse.h"
 
@@ -16,6 +17,7 @@ struct Device {
   bool host_memory;  // the content of arguments can be read here
   std::map<simcse_stream *, simcse_stream *> streams;
   std::map<simcse_event *, simcse_event *> events;
+  std::set<simcse_stream *> recording;  // the caller's handles; null is the device's own stream
 };
 
 std::shared_ptr<Device> open_device(const char *name, const simcse_device_options *options);

@@ -248,6 +248,36 @@ static void streams_and_events(void) {
   CHECK_OK(api()->device_close(device));
 }
 
+static void graphs(void) {
+  simcse_device *device = opened(1);
+  simcse_stream *stream = NULL;
+  simcse_event *event = NULL;
+  int host[4] = {1, 2, 3, 4};
+  CHECK_OK(api()->stream_open(device, &stream));
+  CHECK_OK(api()->event_open(device, &event));
+  CHECK_FAILS(api()->graph_end(device, NULL), SIMCSE_INVALID_ARGUMENT, "graph_end: no graph is being recorded");
+  CHECK_OK(api()->graph_begin(device, NULL, 1));
+  static const char kBusy[] = "a graph is being recorded on this stream; call graph_end first";
+  CHECK_FAILS(api()->graph_begin(device, NULL, 1), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_FAILS(api()->stream_synchronize(device, NULL), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_FAILS(api()->copy_to_device(device, NULL, host, host + 1, 4), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_FAILS(api()->copy_to_host(device, NULL, host, host + 1, 4), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_FAILS(api()->event_record(device, NULL, event), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_FAILS(api()->event_wait(device, NULL, event), SIMCSE_INVALID_ARGUMENT, kBusy);
+  /* Another stream may have a graph of its own. */
+  CHECK_FAILS(api()->graph_end(device, stream), SIMCSE_INVALID_ARGUMENT, "call graph_begin first");
+  CHECK_OK(api()->graph_begin(device, stream, 1));
+  CHECK_FAILS(api()->stream_close(device, stream), SIMCSE_INVALID_ARGUMENT, kBusy);
+  CHECK_OK(api()->memory_zero(device, stream, host, 8));
+  CHECK_OK(api()->graph_end(device, stream));
+  CHECK_OK(api()->stream_synchronize(device, stream));
+  CHECK(host[0] == 0 && host[1] == 0 && host[2] == 3, "%d %d %d", host[0], host[1], host[2]);
+  CHECK_OK(api()->graph_end(device, NULL));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  CHECK_OK(api()->stream_close(device, stream));
+  CHECK_OK(api()->device_close(device));
+}
+
 static void closed_devices(void) {
   simcse_device *device = opened(2);
   CHECK_OK(api()->device_close(device));
@@ -376,6 +406,7 @@ int main(void) {
   memory();
   weights();
   streams_and_events();
+  graphs();
   closed_devices();
   own_threads();
   several_threads();

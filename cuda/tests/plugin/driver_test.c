@@ -23,6 +23,28 @@ static const struct refusal kRefusals[] = {
     {"volta", "Tesla V100 has compute capability 7.0; it takes 8.0 (Ampere) or newer, or open \"cpu\""},
 };
 
+/* The first time a key comes, its work runs as it is called; then it is recorded, made executable once, and updated. */
+static void graphs(simcse_device *device, simcse_stream *stream, char *memory) {
+  int (*count)(const char *) = NULL;
+  *(int (**)(const char *))&count = dlsym(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "fake_driver_count");
+  static const int kMade[] = {0, 1, 1, 1, 2}, kUpdated[] = {0, 0, 1, 2, 2}, kLaunched[] = {0, 1, 2, 3, 4};
+  for (int step = 0; step < 5; step++) {
+    /* The last has another operation than the ones before. */
+    int operations = step == 4 ? 2 : 1;
+    memset(memory, step + 1, 10);
+    CHECK_OK(api()->graph_begin(device, stream, 3));
+    for (int i = 0; i < operations; i++) CHECK_OK(api()->memory_zero(device, stream, memory + 5 * i, 3 + step % 2));
+    CHECK(memory[0] == (step == 0 ? 0 : step + 1), "step %d ran as it was called", step);
+    CHECK_OK(api()->graph_end(device, stream));
+    CHECK(memory[2] == 0 && memory[3] == (step % 2 ? 0 : step + 1), "step %d: %d %d", step, memory[2], memory[3]);
+    CHECK(count("made") == kMade[step] && count("updated") == kUpdated[step] && count("launched") == kLaunched[step],
+          "step %d: %d made, %d updated, %d launched", step, count("made"), count("updated"), count("launched"));
+  }
+  /* Left for device_close to drop. */
+  CHECK_OK(api()->graph_begin(device, stream, 3));
+  CHECK_OK(api()->memory_zero(device, stream, memory, 10));
+}
+
 static void whole(simcse_device *device) {
   simcse_device_properties p = {.struct_size = sizeof p};
   CHECK_OK(api()->device_properties(device, &p));
@@ -51,6 +73,7 @@ static void whole(simcse_device *device) {
   CHECK(pinned[0] == 0 && pinned[999] == 0, "pinned memory is not zeroed");
   CHECK_OK(api()->copy_to_host(device, stream, pinned, memory, 1000));
   CHECK(memcmp(pinned + 100, out, 900) == 0, "copied bytes");
+  graphs(device, stream, memory);
   CHECK_OK(api()->event_elapsed(device, event, event, &time));
   CHECK(time == 1.5f, "%g", (double)time);
 }

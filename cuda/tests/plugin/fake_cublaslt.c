@@ -128,6 +128,7 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void *handle, struct operation *o, str
   for (int i = 0; i < 4; i++) choices->algorithm.data[i] = preference->alignments[i];
   choices->algorithm.data[4] = (uintptr_t)o->bias & (~(uintptr_t)o->bias + 1);
   choices->algorithm.data[5] = preference->workspace;
+  choices->algorithm.data[6] = d->columns;
   *found = 1;
   return OK;
 }
@@ -161,6 +162,8 @@ EXPORT int cublasLtMatmul(void *handle, struct operation *o, const float *alpha,
   if (o->epilogue == 4 && (o->bias == NULL || (uintptr_t)o->bias % algorithm->data[4] != 0)) return INVALID;
   if (handle == NULL || workspace == NULL || (uintptr_t)workspace % 256 != 0) return INVALID;
   if (bytes < algorithm->data[5]) return INVALID;
+  /* As if the algorithm did not take a few fewer rows than it was chosen for. */
+  if (algorithm->data[6] != ld->columns && ld->columns % 4 == 1) return NOT_SUPPORTED;
   memset(workspace, 0xff, bytes);
   uint64_t inner = columns_of(la, o->transpose_a);
   for (uint64_t j = 0; j < ld->columns; j++) {

@@ -136,11 +136,80 @@ EXPORT int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
   return cuMemAlloc_v2(memory, bytes);
 }
 EXPORT int cuMemFreeHost(void *memory) { return cuMemFree_v2(memory); }
+/* Graphs of what it can record: at most some stretches of memory that are set. */
+struct stretch {
+  void *memory;
+  unsigned char byte;
+  size_t bytes;
+};
+struct graph {
+  struct stretch stretches[8];
+  int count;
+};
+static void *recorded; /* the stream that is */
+static struct graph recording;
+static int made, updated, launched;
+
 EXPORT int cuMemsetD8Async(void *memory, unsigned char byte, size_t bytes, void *stream) {
   if (stream == NULL) return 1;
-  memset(memory, byte, bytes);
+  if (stream == recorded) {
+    recording.stretches[recording.count++] = (struct stretch){memory, byte, bytes};
+  } else {
+    memset(memory, byte, bytes);
+  }
   return work();
 }
+EXPORT int cuStreamBeginCapture_v2(void *stream, int mode) {
+  if (stream == NULL || recorded != NULL || mode != 2) return 1;
+  recorded = stream;
+  recording.count = 0;
+  return work();
+}
+static void *copied(void) {
+  struct graph *copy = malloc(sizeof *copy);
+  *copy = recording;
+  blocks++;
+  return copy;
+}
+EXPORT int cuStreamEndCapture(void *stream, void **graph) {
+  if (stream != recorded) return 1;
+  recorded = NULL;
+  *graph = copied();
+  return work();
+}
+EXPORT int cuGraphInstantiateWithFlags(void **executable, void *graph, unsigned long long flags) {
+  if (graph == NULL || flags != 0) return 1;
+  *executable = copied();
+  made++;
+  return work();
+}
+EXPORT int cuGraphExecUpdate_v2(struct graph *executable, const struct graph *graph, void *info) {
+  (void)info;
+  if (executable->count != graph->count) return 910; /* CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE */
+  *executable = *graph;
+  updated++;
+  return work();
+}
+EXPORT int cuGraphLaunch(const struct graph *executable, void *stream) {
+  if (stream == NULL || stream == recorded) return 1;
+  for (int i = 0; i < executable->count; i++) {
+    memset(executable->stretches[i].memory, executable->stretches[i].byte, executable->stretches[i].bytes);
+  }
+  launched++;
+  return work();
+}
+EXPORT int cuGraphDestroy(void *graph) {
+  blocks--;
+  free(graph);
+  return in_context();
+}
+EXPORT int cuGraphExecDestroy(void *executable) { return cuGraphDestroy(executable); }
+
+/* For the test: how many graphs were made executable, updated, launched. */
+EXPORT int fake_driver_count(const char *what) {
+  return what[0] == 'm' ? made : what[0] == 'u' ? updated : launched;
+}
+
 EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
   if (stream == NULL) return 1;
   memcpy(to, from, bytes);
@@ -167,7 +236,7 @@ EXPORT int cuStreamGetCtx(void *stream, void **context) {
   *context = ((struct stream *)stream)->context;
   return OK;
 }
-EXPORT int cuStreamSynchronize(void *stream) { return stream == NULL ? 1 : work(); }
+EXPORT int cuStreamSynchronize(void *stream) { return stream == NULL || stream == recorded ? 1 : work(); }
 EXPORT int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
   return stream == NULL || event == NULL || flags != 0 ? 1 : work();
 }

@@ -231,8 +231,8 @@ static void product(int64_t m, int64_t n, int64_t k, simcse_dtype dtype, simcse_
 }
 
 static void products(void) {
-  static const int64_t shapes[][3] = {{1, 5, 3}, {33, 7, 20}, {40, 72, 65}};
-  for (int s = 0; s < 3; s++) {
+  static const int64_t shapes[][3] = {{1, 5, 3}, {33, 7, 20}, {40, 72, 65}, {46, 9, 18}};
+  for (int s = 0; s < 4; s++) {
     for (int transposed = 0; transposed < 4; transposed++) {
       for (simcse_epilogue e = SIMCSE_EPILOGUE_STORE; e <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; e++) {
         for (int types = 0; types < 3; types++) {
@@ -287,6 +287,27 @@ static void fault(void) {
   give_back(&x);
 }
 
+/* What was recorded has been done once the graph has ended, the first time of its key and later. */
+static void graphs(void) {
+  struct array x = array(SIMCSE_F32, 300), sum = array(SIMCSE_F32, 3);
+  for (int step = 0; step < 3; step++) {
+    simcse_column_sum c = {.struct_size = sizeof c, .dtype = SIMCSE_F32, .rows = 50 * (step + 1), .columns = 2};
+    c.x = x.device, c.sum = sum.device;
+    CHECK_OK(api()->graph_begin(device, NULL, 5));
+    CHECK_OK(api()->memory_zero(device, NULL, sum.device, 8));
+    CHECK_OK(api()->column_sum(device, NULL, &c));
+    CHECK_FAILS(api()->copy_to_host(device, NULL, sum.host, sum.device, 8), SIMCSE_INVALID_ARGUMENT,
+                "copy_to_host: a graph is being recorded on this stream; call graph_end first");
+    CHECK_OK(api()->graph_end(device, NULL));
+    fetch(&sum);
+    double want = 0;
+    for (int64_t i = 0; i < 2 * c.rows; i += 2) want += x.host[i];
+    CHECK(fabs(sum.host[0] - want) < 1e-4, "step %d: %g, not %g", step, (double)sum.host[0], want);
+  }
+  give_back(&x);
+  give_back(&sum);
+}
+
 int main(void) {
   CHECK_OK(api()->device_open("cuda:0", NULL, &device));
   if (device == NULL) return checks_ended("plugin_test");
@@ -295,6 +316,7 @@ int main(void) {
   host_memory();
   products();
   update();
+  graphs();
   fault();
   CHECK_OK(api()->device_close(device));
   return checks_ended("plugin_test");

@@ -1,6 +1,7 @@
 package io.github.simcse4j.bench;
 
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
@@ -36,7 +37,7 @@ public class SimilaritySoftmaxBench {
   private double flops;
   private Tensor query;
   private Tensor key;
-  private Tensor targets;
+  private ContrastPairs pairs;
   private Tensor loss;
   private ContrastStatistics statistics;
   private Tensor dQuery;
@@ -48,20 +49,21 @@ public class SimilaritySoftmaxBench {
     flops = 2.0 * queries * queries * hidden;
     query = state.activations(queries, hidden);
     key = state.activations(queries, hidden);
-    targets = state.zeros(DType.I32, queries);
+    Tensor targets = state.zeros(DType.I32, queries);
     state.backend.iota(targets);
+    pairs = new ContrastPairs(query, key, targets);
     loss = state.parameters(1);
     statistics =
         new ContrastStatistics(
             state.parameters(queries), state.parameters(queries), state.parameters(queries));
     dQuery = state.activations(queries, hidden);
     dKey = state.activations(queries, hidden);
-    state.backend.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
+    state.backend.similaritySoftmaxForward(pairs, contrast, loss, statistics);
   }
 
   @Benchmark
   public void forward(KernelsState state, Rate rate) {
-    state.backend.similaritySoftmaxForward(query, key, targets, contrast, loss, statistics);
+    state.backend.similaritySoftmaxForward(pairs, contrast, loss, statistics);
     state.backend.synchronize();
     rate.flops(flops, state.peak);
   }
@@ -69,8 +71,7 @@ public class SimilaritySoftmaxBench {
   /** The logits again, and a product for each side. */
   @Benchmark
   public void backward(KernelsState state, Rate rate) {
-    state.backend.similaritySoftmaxBackward(
-        query, key, targets, contrast, statistics, 1f, dQuery, dKey);
+    state.backend.similaritySoftmaxBackward(pairs, contrast, statistics, 1f, dQuery, dKey);
     state.backend.synchronize();
     rate.flops(3 * flops, state.peak);
   }

@@ -1,6 +1,7 @@
 package io.github.simcse4j.cli;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.DeviceException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -17,8 +18,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * What a failure prints on standard error, and the exit code it ends in: one sentence and 2 for
- * what the user can mend, one sentence and 1 for a disk, a pipe or memory that failed, a stack
- * trace and 1 for a fault of the program.
+ * what the user can mend, one sentence and 1 for a disk, a pipe, memory or a device that failed, a
+ * stack trace and 1 for a fault of the program.
  */
 final class Failures
     implements IExecutionStrategy, IParameterExceptionHandler, IExecutionExceptionHandler {
@@ -69,6 +70,10 @@ final class Failures
       }
       case UncheckedIOException io -> inputOutput(io.getCause(), err);
       case IOException io -> inputOutput(io, err);
+      case DeviceException device -> {
+        err.println("simcse: the device failed: " + device.getMessage());
+        yield ExitCode.SOFTWARE;
+      }
       default -> {
         err.println("simcse: internal fault, please report it with the lines below.");
         fault.printStackTrace(err);

@@ -15,7 +15,9 @@ final class KernelsOptions {
       names = "--device",
       paramLabel = "NAME",
       defaultValue = KernelsSelection.AUTO,
-      description = "Where to compute: auto or cpu (default: ${DEFAULT-VALUE}).")
+      description =
+          "Where to compute: auto, cpu, or cuda for the first NVIDIA GPU and cuda:N for another"
+              + " (default: ${DEFAULT-VALUE}).")
   private String device;
 
   @Option(
@@ -23,8 +25,8 @@ final class KernelsOptions {
       paramLabel = "NAME",
       defaultValue = KernelsSelection.AUTO,
       description =
-          "Which implementation: auto, native (C), vector (Vector API) or reference (plain loops in"
-              + " double, slow) (default: ${DEFAULT-VALUE}).")
+          "Which implementation: auto, cuda (CUDA C++), native (C), vector (Vector API) or reference"
+              + " (plain loops in double, slow) (default: ${DEFAULT-VALUE}).")
   private String kernels;
 
   @Option(

@@ -24,7 +24,9 @@ final class MemoryOptions {
   @Option(
       names = "--memory",
       paramLabel = "GB",
-      description = "Memory to use at most, in 10^9 bytes (default: 80 percent of what is free).")
+      description =
+          "Memory to use at most where it is computed, in 10^9 bytes (default: 80 percent of what is"
+              + " free there).")
   private Double memory;
 
   /** What was said. */

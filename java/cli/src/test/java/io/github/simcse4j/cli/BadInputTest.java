@@ -210,7 +210,16 @@ final class BadInputTest {
     refuses(() -> run("encode", encode, vectors, "--column", "0,1"), "--column", "one column");
     refuses(() -> run("encode", encode, folder.resolve("v.bin")), "v.bin", ".npy");
     String[] kernels = {"encode", "--model", "m", "--input", "-", "--output", "v.npy", "--kernels"};
-    refuses(() -> with(kernels, "cuda"), "--kernels cuda", "vector");
+    refuses(() -> with(kernels, "opencl"), "--kernels opencl", "cuda", "vector");
+    refuses(
+        () -> with(kernels, "auto", "--device", "cuda:9999"),
+        "--device cuda:9999",
+        "cannot be used here (cuda: ",
+        "use --device cpu");
+    refuses(() -> with(kernels, "auto", "--device", "cuda:x"), "--device cuda:x", "cuda:0");
+    refuses(
+        () -> with(kernels, "vector", "--device", "cuda"),
+        "--kernels vector does not compute on --device cuda");
     refuses(() -> with(kernels, "vector", "--threads", "0"), "--threads", "at least 1");
     refuses(() -> with(kernels, "vector", "--precision", "fp8"), "--precision", "fp8", "bf16");
     refuses(

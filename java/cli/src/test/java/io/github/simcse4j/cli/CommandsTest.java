@@ -281,6 +281,8 @@ final class CommandsTest {
             .matches(
                 "(?s).*kernels native +(usable on cpu in fp32 and bf16: |not usable: there is no ).*"),
         run.out());
+    assertTrue(
+        run.out().matches("(?s).*kernels cuda +(usable on cuda:0 in |not usable: ).*"), run.out());
     assertTrue(run.out().matches("(?s).*vector api +on, \\d+ bit wide.*"), run.out());
     assertEquals("", run.err());
   }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.DeviceException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -68,6 +69,18 @@ final class MainTest {
     assertEquals(1, execute(line, "fail"));
     assertEquals(
         "simcse: reading or writing failed: java.io.IOException: No space left on device",
+        err.toString().strip());
+  }
+
+  @Test
+  void aFailedDeviceIsOneLine() {
+    CommandLine line =
+        failing(() -> {
+          throw new DeviceException("gemm: CUDA error 700 (bf16, 64 x 768 x 768)");
+        });
+    assertEquals(1, execute(line, "fail"));
+    assertEquals(
+        "simcse: the device failed: gemm: CUDA error 700 (bf16, 64 x 768 x 768)",
         err.toString().strip());
   }
 

@@ -93,17 +93,10 @@ abstract class BackendOperations {
       Tensor dHidden);
 
   protected abstract void doSimilaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics);
+      ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics);
 
   protected abstract void doSimilaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,

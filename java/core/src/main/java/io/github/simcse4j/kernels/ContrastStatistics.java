@@ -9,5 +9,13 @@ import io.github.simcse4j.tensor.Tensor;
  * @param lse log-sum-exp of each query's logits (N)
  * @param queryNorm Euclidean length of each query (N)
  * @param keyNorm Euclidean length of each key (M)
+ * @param keyLse with both directions, log-sum-exp of each positive key's logits (M), infinite for a
+ *     key that is no query's target; else null
  */
-public record ContrastStatistics(Tensor lse, Tensor queryNorm, Tensor keyNorm) {}
+public record ContrastStatistics(Tensor lse, Tensor queryNorm, Tensor keyNorm, Tensor keyLse) {
+
+  /** Of one direction. */
+  public ContrastStatistics(Tensor lse, Tensor queryNorm, Tensor keyNorm) {
+    this(lse, queryNorm, keyNorm, null);
+  }
+}

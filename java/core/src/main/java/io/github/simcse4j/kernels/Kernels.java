@@ -394,51 +394,59 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
    *   loss    = mean over i of ( log sum over j of exp s[i][j]  -  s[i][target_i] )
    * </pre>
    *
-   * The N x M logits are never stored. A vector of length 0 has similarity 0 to everything.
+   * With same-side negatives the sum goes on over the logits u[i][i'] of query i and the other
+   * queries i'. With both directions the loss is the mean of this and of the same for the keys:
    *
-   * @param queries (N, H)
-   * @param keys (M, H)
-   * @param targets column of each query's positive, I32 (N), each in 0..M-1
+   * <pre>
+   *   mean over i of ( log ( sum over i' of exp s[i'][target_i] )  -  s[i][target_i] )
+   * </pre>
+   *
+   * whose sum goes on over the logits w[target_i][j] of the positive key and the other keys j.
+   *
+   * <p>A pair (i, j) other than (i, target_i) is left out of every sum where the key says what the
+   * query or its positive says, or where the query whose positive the key is says what the query
+   * says; so are two queries, or two keys, of which one says what the other or the other's partner
+   * says. The partner of a query is its positive, that of a key the first query whose target it is.
+   * A pair is also left out of the sum of an anchor where its cosine is above that of the anchor
+   * and its partner by more than the margin.
+   *
+   * <p>The N x M logits are never stored. A vector of length 0 has similarity 0 to everything.
+   *
+   * @param pairs queries (N, H), keys (M, H), targets, ids
    * @param loss one number (1)
    * @param statistics kept for the backward pass
+   * @throws IllegalArgumentException also where memory of the host holds a target out of range, or
+   *     targets that are equal in both directions
    */
   public final void similaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics) {
+      ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
     String op = "similarity_softmax_forward";
-    DType dtype = floats(op, queries);
-    OperandChecks.contrast(op, queries, keys, targets, contrast, statistics, dtype);
+    DType dtype = floats(op, pairs.queries());
+    OperandChecks.contrast(op, pairs, contrast, statistics, dtype);
     shape(op, "loss", loss, accumulator(dtype), 1);
-    doSimilaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+    doSimilaritySoftmaxForward(pairs, contrast, loss, statistics);
   }
 
   /**
    * Gradients of {@code lossScale * loss} of {@link #similaritySoftmaxForward}, through the
-   * normalisation.
+   * normalisation. What is left out counts as constant.
    *
    * @param dQueries (N, H)
    * @param dKeys (M, H)
    */
   public final void similaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
     String op = "similarity_softmax_backward";
-    DType dtype = floats(op, queries);
-    OperandChecks.contrast(op, queries, keys, targets, contrast, statistics, dtype);
-    shape(op, "dQueries", dQueries, dtype, queries.shape().extents());
-    shape(op, "dKeys", dKeys, dtype, keys.shape().extents());
-    doSimilaritySoftmaxBackward(
-        queries, keys, targets, contrast, statistics, lossScale, dQueries, dKeys);
+    DType dtype = floats(op, pairs.queries());
+    OperandChecks.contrast(op, pairs, contrast, statistics, dtype);
+    shape(op, "dQueries", dQueries, dtype, pairs.queries().shape().extents());
+    shape(op, "dKeys", dKeys, dtype, pairs.keys().shape().extents());
+    doSimilaritySoftmaxBackward(pairs, contrast, statistics, lossScale, dQueries, dKeys);
   }
 
   // --- optimiser ---

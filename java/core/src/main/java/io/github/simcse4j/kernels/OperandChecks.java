@@ -89,19 +89,25 @@ final class OperandChecks {
 
   static void contrast(
       String op,
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       DType dtype) {
-    long n = rows(op, "queries", queries);
-    long m = rows(op, "keys", keys);
-    shape(op, "keys", keys, dtype, m, columns(op, "queries", queries));
-    shape(op, "targets", targets, DType.I32, n);
+    long n = rows(op, "queries", pairs.queries());
+    long m = rows(op, "keys", pairs.keys());
+    shape(op, "keys", pairs.keys(), dtype, m, columns(op, "queries", pairs.queries()));
+    shape(op, "targets", pairs.targets(), DType.I32, n);
     shape(op, "lse", statistics.lse(), accumulator(dtype), n);
     shape(op, "queryNorm", statistics.queryNorm(), accumulator(dtype), n);
     shape(op, "keyNorm", statistics.keyNorm(), accumulator(dtype), m);
+    if (pairs.queryIds() != null || pairs.keyIds() != null) {
+      shape(op, "queryIds", pairs.queryIds(), DType.I64, n);
+      shape(op, "keyIds", pairs.keyIds(), DType.I64, m);
+    }
+    if (contrast.bothDirections()) {
+      shape(op, "keyLse", statistics.keyLse(), accumulator(dtype), m);
+      that(n <= m, op, "both directions for %d queries need a key for each, found %d", n, m);
+    }
     that(
         contrast.ownNegativeBias() == 0f || contrast.ownNegativeOffset() + n <= m,
         op,

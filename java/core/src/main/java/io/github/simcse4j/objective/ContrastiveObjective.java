@@ -1,6 +1,7 @@
 package io.github.simcse4j.objective;
 
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.tensor.DType;
@@ -25,7 +26,7 @@ public record ContrastiveObjective(float temperature, float hardNegativeWeight) 
 
   public ContrastiveObjective {
     // Contrast has the rules; made here so that a wrong value is refused before any work.
-    new Contrast(temperature, 0, hardNegativeWeight);
+    Contrast.inBatch(temperature).withOwnNegatives(0, hardNegativeWeight);
   }
 
   /**
@@ -48,17 +49,17 @@ public record ContrastiveObjective(float temperature, float hardNegativeWeight) 
     long all = embeddings.extent(0);
     boolean hardNegatives = all == 3L * queryCount;
     Contrast contrast =
-        new Contrast(temperature, queryCount, hardNegatives ? hardNegativeWeight : 0f);
-    Tensor queries = embeddings.rows(0, queryCount);
-    Tensor keys = embeddings.rows(queryCount, all);
+        Contrast.inBatch(temperature)
+            .withOwnNegatives(queryCount, hardNegatives ? hardNegativeWeight : 0f);
     Tensor targets = workspace.tensor(DType.I32, queryCount);
     kernels.iota(targets);
+    ContrastPairs pairs =
+        new ContrastPairs(
+            embeddings.rows(0, queryCount), embeddings.rows(queryCount, all), targets);
     ContrastStatistics statistics = statistics(embeddings.dtype(), queryCount, all, workspace);
-    kernels.similaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+    kernels.similaritySoftmaxForward(pairs, contrast, loss, statistics);
     kernels.similaritySoftmaxBackward(
-        queries,
-        keys,
-        targets,
+        pairs,
         contrast,
         statistics,
         lossScale,

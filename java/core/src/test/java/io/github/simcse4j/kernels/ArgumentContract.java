@@ -248,7 +248,7 @@ interface ArgumentContract extends KernelsContract {
     refuse(
         operation,
         "hard negatives",
-        f -> similarity(f, f.activations(4, 8), new Contrast(1, 4, 1), 0));
+        f -> similarity(f, f.activations(4, 8), Contrast.inBatch(1).withOwnNegatives(4, 1), 0));
   }
 
   @ParameterizedTest
@@ -267,9 +267,7 @@ interface ArgumentContract extends KernelsContract {
   private static void similarity(KernelsFixture f, Tensor keys, Contrast contrast, int target) {
     f.kernels()
         .similaritySoftmaxForward(
-            f.activations(2, 8),
-            keys,
-            Batches.integers(f, 3, target),
+            new ContrastPairs(f.activations(2, 8), keys, Batches.integers(f, 3, target)),
             contrast,
             f.output(f.accumulator(), 1),
             new ContrastStatistics(

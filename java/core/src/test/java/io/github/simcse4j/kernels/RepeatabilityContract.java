@@ -71,8 +71,10 @@ interface RepeatabilityContract extends KernelsContract {
       Tensor dKeys = fixture.output(rows, hidden);
       Contrast contrast = Contrast.inBatch(0.05f);
       kernels.iota(targets);
-      kernels.similaritySoftmaxForward(x, out, targets, contrast, loss, statistics);
-      kernels.similaritySoftmaxBackward(x, out, targets, contrast, statistics, 1, dQueries, dKeys);
+      kernels.similaritySoftmaxForward(
+          new ContrastPairs(x, out, targets), contrast, loss, statistics);
+      kernels.similaritySoftmaxBackward(
+          new ContrastPairs(x, out, targets), contrast, statistics, 1, dQueries, dKeys);
       fixture.result("loss", loss);
       fixture.result("loss backward", dQueries);
 

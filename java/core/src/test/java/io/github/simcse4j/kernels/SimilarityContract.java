@@ -85,7 +85,13 @@ interface SimilarityContract extends KernelsContract {
           Arrays.setAll(targets, i -> i);
           double[] keys = fixture.normal(2 * n * hidden);
           double[] queries = fixture.normal(n * hidden);
-          similarity(fixture, queries, keys, targets, hidden, new Contrast(0.1f, n, bias));
+          similarity(
+              fixture,
+              queries,
+              keys,
+              targets,
+              hidden,
+              Contrast.inBatch(0.1f).withOwnNegatives(n, bias));
         });
   }
 
@@ -207,13 +213,19 @@ interface SimilarityContract extends KernelsContract {
     Tensor queryNorm = fixture.output(fixture.accumulator(), n);
     Tensor keyNorm = fixture.output(fixture.accumulator(), keys.extent(0));
     ContrastStatistics statistics = new ContrastStatistics(lse, queryNorm, keyNorm);
-    kernels.similaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+    kernels.similaritySoftmaxForward(
+        new ContrastPairs(queries, keys, targets), contrast, loss, statistics);
     fixture.result("loss", loss, 1);
     fixture.result("lse", lse);
     fixture.result("queryNorm", queryNorm);
     fixture.result("keyNorm", keyNorm);
     kernels.similaritySoftmaxBackward(
-        queries, keys, targets, contrast, statistics, LOSS_SCALE, dQueries, dKeys);
+        new ContrastPairs(queries, keys, targets),
+        contrast,
+        statistics,
+        LOSS_SCALE,
+        dQueries,
+        dKeys);
     // Where the softmax is saturated or all vectors are parallel, gradients are differences of
     // almost
     // equal numbers: errors are then relative to a share of what was subtracted.

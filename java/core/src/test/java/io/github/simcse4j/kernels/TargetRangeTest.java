@@ -35,14 +35,12 @@ class TargetRangeTest {
             target,
             () ->
                 kernels.similaritySoftmaxForward(
-                    queries, keys, targets, contrast, floats(1), statistics));
+                    new ContrastPairs(queries, keys, targets), contrast, floats(1), statistics));
         refuses(
             target,
             () ->
                 kernels.similaritySoftmaxBackward(
-                    queries,
-                    keys,
-                    targets,
+                    new ContrastPairs(queries, keys, targets),
                     contrast,
                     statistics,
                     1f,

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.simcse4j.data.Columns;
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
@@ -190,12 +191,7 @@ class OutOfMemoryTest {
         new VectorKernels(1) {
           @Override
           protected void doSimilaritySoftmaxForward(
-              Tensor queries,
-              Tensor keys,
-              Tensor targets,
-              Contrast contrast,
-              Tensor loss,
-              ContrastStatistics statistics) {
+              ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
             throw new OutOfMemoryError("no scratch");
           }
         };

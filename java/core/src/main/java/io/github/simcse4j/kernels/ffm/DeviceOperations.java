@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels.ffm;
 
 import io.github.simcse4j.kernels.AdamWStep;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.EmbeddingTables;
 import io.github.simcse4j.kernels.GemmEpilogue;
@@ -354,34 +355,29 @@ abstract class DeviceOperations extends Kernels {
 
   @Override
   protected final void doSimilaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics) {
-    similarity(Operation.SIMILARITY_SOFTMAX_FORWARD, queries, keys, targets, contrast)
+      ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
+    similarity(Operation.SIMILARITY_SOFTMAX_FORWARD, pairs, contrast)
         .pointer("loss", loss)
         .pointer("lse", statistics.lse())
         .pointer("query_norm", statistics.queryNorm())
-        .pointer("key_norm", statistics.keyNorm());
+        .pointer("key_norm", statistics.keyNorm())
+        .pointer("key_lse", statistics.keyLse());
     run(Operation.SIMILARITY_SOFTMAX_FORWARD);
   }
 
   @Override
   protected final void doSimilaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
-    similarity(Operation.SIMILARITY_SOFTMAX_BACKWARD, queries, keys, targets, contrast)
+    similarity(Operation.SIMILARITY_SOFTMAX_BACKWARD, pairs, contrast)
         .pointer("lse", statistics.lse())
         .pointer("query_norm", statistics.queryNorm())
         .pointer("key_norm", statistics.keyNorm())
+        .pointer("key_lse", statistics.keyLse())
         .float32("loss_scale", lossScale)
         .reserved()
         .pointer("d_queries", dQueries)
@@ -390,19 +386,27 @@ abstract class DeviceOperations extends Kernels {
   }
 
   /** The members that both directions of the loss start with. */
-  private Arguments similarity(
-      Operation operation, Tensor queries, Tensor keys, Tensor targets, Contrast contrast) {
+  private Arguments similarity(Operation operation, ContrastPairs pairs, Contrast contrast) {
+    Tensor queries = pairs.queries();
     return begin(operation)
         .int32("dtype", code(queries))
         .int32("hidden", queries.extent(1))
         .int64("queries_count", queries.extent(0))
-        .int64("keys_count", keys.extent(0))
+        .int64("keys_count", pairs.keys().extent(0))
         .pointer("queries", queries)
-        .pointer("keys", keys)
-        .pointer("targets", targets)
+        .pointer("keys", pairs.keys())
+        .pointer("targets", pairs.targets())
         .float32("contrast.temperature", contrast.temperature())
         .float32("contrast.own_negative_bias", contrast.ownNegativeBias())
-        .int64("contrast.own_negative_offset", contrast.ownNegativeOffset());
+        .int64("contrast.own_negative_offset", contrast.ownNegativeOffset())
+        .int32("contrast.both_directions", contrast.bothDirections() ? 1 : 0)
+        .int32("contrast.same_side_negatives", contrast.sameSideNegatives() ? 1 : 0)
+        .int32("contrast.has_margin", contrast.hasMargin() ? 1 : 0)
+        .float32(
+            "contrast.false_negative_margin",
+            contrast.hasMargin() ? contrast.falseNegativeMargin() : 0f)
+        .pointer("contrast.query_ids", pairs.queryIds())
+        .pointer("contrast.key_ids", pairs.keyIds());
   }
 
   @Override

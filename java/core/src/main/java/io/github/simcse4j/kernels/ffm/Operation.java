@@ -91,14 +91,14 @@ enum Operation {
           .int64("queries_count", "keys_count")
           .pointer("queries", "keys", "targets")
           .struct("contrast", CONTRAST)
-          .pointer("loss", "lse", "query_norm", "key_norm")),
+          .pointer("loss", "lse", "query_norm", "key_norm", "key_lse")),
   SIMILARITY_SOFTMAX_BACKWARD(
       sized()
           .int32("dtype", "hidden")
           .int64("queries_count", "keys_count")
           .pointer("queries", "keys", "targets")
           .struct("contrast", CONTRAST)
-          .pointer("lse", "query_norm", "key_norm")
+          .pointer("lse", "query_norm", "key_norm", "key_lse")
           .float32("loss_scale")
           .int32("reserved")
           .pointer("d_queries", "d_keys")),

@@ -30,7 +30,12 @@ final class Structs {
       Struct.plain().pointer("gamma", "beta").float32("epsilon").int32("reserved");
 
   static final Struct CONTRAST =
-      Struct.plain().float32("temperature", "own_negative_bias").int64("own_negative_offset");
+      Struct.plain()
+          .float32("temperature", "own_negative_bias")
+          .int64("own_negative_offset")
+          .int32("both_directions", "same_side_negatives", "has_margin")
+          .float32("false_negative_margin")
+          .pointer("query_ids", "key_ids");
 
   /** The table itself. */
   static final Struct API =
@@ -42,7 +47,7 @@ final class Structs {
           .pointer("stream_open", "stream_close", "stream_synchronize")
           .pointer("event_open", "event_close", "event_record", "event_wait")
           .pointer("event_synchronize", "event_elapsed")
-          .pointer("weights_hold", "weights_release")
+          .pointer("weights_hold", "weights_release", "graph_begin", "graph_end")
           .pointer("embedding_forward", "embedding_backward", "gemm")
           .pointer("gelu_backward", "tanh_backward", "column_sum")
           .pointer("dropout_residual_layer_norm_forward", "dropout_residual_layer_norm_backward")

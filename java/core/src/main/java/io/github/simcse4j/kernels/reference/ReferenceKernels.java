@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels.reference;
 
 import io.github.simcse4j.kernels.AdamWStep;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.EmbeddingTables;
 import io.github.simcse4j.kernels.GemmEpilogue;
@@ -203,27 +204,20 @@ public final class ReferenceKernels extends Kernels {
 
   @Override
   protected void doSimilaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics) {
-    new SimilarityReference("similarity_softmax_forward", queries, keys, targets, contrast)
+      ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
+    new SimilarityReference("similarity_softmax_forward", pairs, contrast)
         .forward(loss, statistics);
   }
 
   @Override
   protected void doSimilaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
-    new SimilarityReference("similarity_softmax_backward", queries, keys, targets, contrast)
+    new SimilarityReference("similarity_softmax_backward", pairs, contrast)
         .backward(statistics, lossScale, dQueries, dKeys);
   }
 

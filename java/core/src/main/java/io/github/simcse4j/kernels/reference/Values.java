@@ -2,6 +2,7 @@ package io.github.simcse4j.kernels.reference;
 
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import java.lang.foreign.ValueLayout;
 
 /** Tensors as arrays of doubles: read whole, computed with, and rounded once when written back. */
 final class Values {
@@ -24,6 +25,11 @@ final class Values {
       values[i] = (int) tensor.get(i);
     }
     return values;
+  }
+
+  /** The elements of an I64 tensor, copied. */
+  static long[] longs(Tensor tensor) {
+    return tensor.segment().toArray(ValueLayout.JAVA_LONG_UNALIGNED);
   }
 
   /** Writes every element, rounded to the tensor's type. */

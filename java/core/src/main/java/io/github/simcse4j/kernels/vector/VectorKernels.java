@@ -4,6 +4,7 @@ import static io.github.simcse4j.kernels.vector.Floats.address;
 
 import io.github.simcse4j.kernels.AdamWStep;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.EmbeddingTables;
 import io.github.simcse4j.kernels.GemmEpilogue;
@@ -243,27 +244,19 @@ public class VectorKernels extends Kernels {
 
   @Override
   protected void doSimilaritySoftmaxForward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics) {
-    similaritySoftmax.forward(queries, keys, targets, contrast, loss, statistics);
+      ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
+    similaritySoftmax.forward(pairs, contrast, loss, statistics);
   }
 
   @Override
   protected void doSimilaritySoftmaxBackward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
-    similaritySoftmax.backward(
-        queries, keys, targets, contrast, statistics, lossScale, dQueries, dKeys);
+    similaritySoftmax.backward(pairs, contrast, statistics, lossScale, dQueries, dKeys);
   }
 
   @Override

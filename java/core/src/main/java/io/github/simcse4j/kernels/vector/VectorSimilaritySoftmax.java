@@ -10,6 +10,7 @@ import static io.github.simcse4j.kernels.vector.MicroKernel.COLUMNS;
 import static io.github.simcse4j.kernels.vector.MicroKernel.ROWS;
 
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.tensor.Tensor;
 import java.util.Arrays;
@@ -57,16 +58,14 @@ final class VectorSimilaritySoftmax {
   }
 
   private Call call(
-      String operation,
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      ContrastStatistics statistics) {
+      String operation, ContrastPairs pairs, Contrast contrast, ContrastStatistics statistics) {
+    requirePlain(operation, pairs, contrast);
+    Tensor queries = pairs.queries();
+    Tensor keys = pairs.keys();
     int n = Math.toIntExact(queries.extent(0));
     int m = Math.toIntExact(keys.extent(0));
     int hidden = Math.toIntExact(queries.extent(1));
-    long targetsAt = address(targets);
+    long targetsAt = address(pairs.targets());
     checkTargets(operation, targetsAt, n, m);
     long units = UnitRows.scratch(n, hidden);
     long panels = units + UnitRows.scratch(m, hidden);
@@ -83,6 +82,15 @@ final class VectorSimilaritySoftmax {
         address(statistics.lse()));
   }
 
+  private static void requirePlain(String operation, ContrastPairs pairs, Contrast contrast) {
+    if (pairs.queryIds() != null
+        || contrast.bothDirections()
+        || contrast.sameSideNegatives()
+        || contrast.hasMargin()) {
+      throw new UnsupportedOperationException(operation + ": " + contrast);
+    }
+  }
+
   private static void checkTargets(String operation, long targets, int n, int m) {
     for (int i = 0; i < n; i++) {
       int target = getInt(targets + 4L * i);
@@ -93,14 +101,8 @@ final class VectorSimilaritySoftmax {
     }
   }
 
-  void forward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
-      Contrast contrast,
-      Tensor loss,
-      ContrastStatistics statistics) {
-    Call call = call("similarity_softmax_forward", queries, keys, targets, contrast, statistics);
+  void forward(ContrastPairs pairs, Contrast contrast, Tensor loss, ContrastStatistics statistics) {
+    Call call = call("similarity_softmax_forward", pairs, contrast, statistics);
     call.queries().measure(pool);
     call.keys().measure(pool);
     call.queries().normalise(pool);
@@ -156,15 +158,13 @@ final class VectorSimilaritySoftmax {
   }
 
   void backward(
-      Tensor queries,
-      Tensor keys,
-      Tensor targets,
+      ContrastPairs pairs,
       Contrast contrast,
       ContrastStatistics statistics,
       float lossScale,
       Tensor dQueries,
       Tensor dKeys) {
-    Call call = call("similarity_softmax_backward", queries, keys, targets, contrast, statistics);
+    Call call = call("similarity_softmax_backward", pairs, contrast, statistics);
     call.queries().normalise(pool);
     call.keys().normalise(pool);
     float factor = lossScale / call.queries().count() / contrast.temperature();

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.github.simcse4j.kernels.AdamWStep;
 import io.github.simcse4j.kernels.Batches;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.KernelsFixture;
 import io.github.simcse4j.kernels.LayerNorm;
@@ -164,16 +165,17 @@ class ReferenceGoldenTest {
     Tensor queries = matrix(2, 3, 1, 2, -1, 0.5, -0.25, 3);
     Tensor keys = matrix(4, 3, 0.75, 1.5, -2, -1, 0.5, 2.5, 2, 2, 1, 0.1, -3, 0.4);
     Tensor targets = Batches.integers(fixture, 0, 1);
-    Contrast contrast = new Contrast(0.05f, 2, 0.7f);
+    Contrast contrast = Contrast.inBatch(0.05f).withOwnNegatives(2, 0.7f);
     Tensor loss = fixture.output(1);
     ContrastStatistics statistics =
         new ContrastStatistics(fixture.output(2), fixture.output(2), fixture.output(4));
-    kernels.similaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+    kernels.similaritySoftmaxForward(
+        new ContrastPairs(queries, keys, targets), contrast, loss, statistics);
     assertEquals(0.012545887332256974, fixture.values(loss)[0], tolerance);
     Tensor dQueries = fixture.output(2, 3);
     Tensor dKeys = fixture.output(4, 3);
     kernels.similaritySoftmaxBackward(
-        queries, keys, targets, contrast, statistics, 3f, dQueries, dKeys);
+        new ContrastPairs(queries, keys, targets), contrast, statistics, 3f, dQueries, dKeys);
     assertArrayEquals(
         new double[] {
           0.14134714802736725,

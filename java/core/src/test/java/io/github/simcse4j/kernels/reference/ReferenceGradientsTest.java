@@ -6,6 +6,7 @@ import io.github.simcse4j.kernels.BatchShape;
 import io.github.simcse4j.kernels.Batches;
 import io.github.simcse4j.kernels.Closeness;
 import io.github.simcse4j.kernels.Contrast;
+import io.github.simcse4j.kernels.ContrastPairs;
 import io.github.simcse4j.kernels.ContrastStatistics;
 import io.github.simcse4j.kernels.EmbeddingTables;
 import io.github.simcse4j.kernels.GemmEpilogue;
@@ -172,20 +173,21 @@ class ReferenceGradientsTest {
     Tensor queries = variable(n, hidden);
     Tensor keys = variable(m, hidden);
     Tensor targets = Batches.integers(fixture, 2, 0, 8, 2);
-    Contrast contrast = new Contrast(temperature, 4, 1.5f);
+    Contrast contrast = Contrast.inBatch(temperature).withOwnNegatives(4, 1.5f);
     Tensor loss = fixture.output(1);
     ContrastStatistics statistics =
         new ContrastStatistics(fixture.output(n), fixture.output(n), fixture.output(m));
     DoubleSupplier scaled =
         () -> {
-          kernels.similaritySoftmaxForward(queries, keys, targets, contrast, loss, statistics);
+          kernels.similaritySoftmaxForward(
+              new ContrastPairs(queries, keys, targets), contrast, loss, statistics);
           return 2.5 * loss.get(0);
         };
     scaled.getAsDouble();
     Tensor dQueries = fixture.output(n, hidden);
     Tensor dKeys = fixture.output(m, hidden);
     kernels.similaritySoftmaxBackward(
-        queries, keys, targets, contrast, statistics, 2.5f, dQueries, dKeys);
+        new ContrastPairs(queries, keys, targets), contrast, statistics, 2.5f, dQueries, dKeys);
     assertGradient("queries", queries, dQueries, scaled);
     assertGradient("keys", keys, dKeys, scaled);
   }
