@@ -127,8 +127,7 @@ class RunningAheadTest {
       for (int sound : new int[] {0, 5, STEPS - 1}) {
         Path out = folder.resolve("diverged-" + ahead + sound);
         try (Ahead kernels = new Ahead(ahead, sound)) {
-          InputException fault =
-              assertThrows(InputException.class, () -> train(kernels, out));
+          InputException fault = assertThrows(InputException.class, () -> train(kernels, out));
           assertTrue(
               fault.getMessage().contains("at step " + (sound + 1) + ":"), fault.getMessage());
         }

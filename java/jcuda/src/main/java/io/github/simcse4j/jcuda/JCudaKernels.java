@@ -6,9 +6,11 @@ import io.github.simcse4j.kernels.ffm.MatrixProduct;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
+import java.util.function.Supplier;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUstream;
+import jcuda.runtime.cudaStream_t;
 
 /**
  * The kernels of {@link CudaKernels} inside JCuda: in its context, on its stream, in its memory,
@@ -121,6 +123,16 @@ public final class JCudaKernels extends CudaKernels {
   /** Where a tensor of these kernels lies, for a program's own calls. */
   public CUdeviceptr pointer(Tensor tensor) {
     return Addresses.device(address(tensor));
+  }
+
+  /** The stream as the CUDA run time, cuBLAS and cuDNN name it. */
+  public cudaStream_t runtimeStream() {
+    return new cudaStream_t(device.stream());
+  }
+
+  /** Runs a program's own calls with the context of these kernels as the thread's. */
+  public <T> T within(Supplier<T> body) {
+    return device.within(body);
   }
 
   @Override
