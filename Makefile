@@ -110,7 +110,7 @@ cuda: ## libsimcse_cuda.so, the plug-in for NVIDIA GPUs: cuda/target/libsimcse_c
 
 jcuda: build ## the optional kernels inside JCuda: target/jcuda/*.jar, for SIMCSE_CLASSPATH
 	@rm -rf java/jcuda/target/lib target/jcuda
-	@$(mvn) package -Dmaven.test.skip -pl java/jcuda -am
+	@$(mvn) package -DskipTests -pl java/jcuda -am
 	@mkdir -p target/jcuda && cp java/jcuda/target/lib/*.jar java/jcuda/target/simcse4j-jcuda-$(version).jar target/jcuda/
 	@echo "Built $(abspath target/jcuda): SIMCSE_CLASSPATH='$(abspath target/jcuda)/*' $(home)/bin/simcse doctor"
 
