@@ -67,8 +67,8 @@ sources := $(shell find java/*/src/main)
 launcher := java/cli/src/main/launcher/simcse
 notices := $(wildcard LICENSE NOTICE README.md CHANGELOG.md)
 
-.PHONY: help build native native-jar test sanitize-native cuda emulate test-gpu sanitize-gpu bench-gpu gpu-status \
-  rehearse-gpu train bench dist dist-gpu install format check-format clean no-native FORCE
+.PHONY: help build native native-jar test sanitize-native cuda jcuda emulate test-gpu sanitize-gpu bench-gpu \
+  gpu-status rehearse-gpu train bench dist dist-gpu install format check-format clean no-native FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,11 +96,11 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 	  SIMCSE_TIER=$$tier $(mvn-test) surefire:test -pl java/core -Dtest='Native*KernelsTest' \
 	    -Dsurefire.reportNameSuffix=$$tier -Dsimcse.library.path="$$folder" || exit 1; \
 	done),:)
-	+@$(if $(native),$(if $(TEST),:,echo "CUDA, emulated:" && $(cuda-make) run-plain test-emulated \
+	+@$(if $(native),$(if $(TEST),:,echo "CUDA, emulated:" && $(cuda-make) run-plain test-emulated fakes \
 	  $(if $(wildcard cuda/target/libsimcse_cuda.so),test-driver)),:)
-	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli -am -Dtests.excluded=none \
-	  -Dtest='Cuda*Test' -Dsurefire.failIfNoSpecifiedTests=false -Dsurefire.reportNameSuffix=cuda \
-	  -Dsimcse.library.path='$(emulated-cuda)'),:)
+	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli,java/jcuda -am -Dtests.excluded=none \
+	  -Dtest='Cuda*Test,JCu*Test' -Dsurefire.failIfNoSpecifiedTests=false -Dsurefire.reportNameSuffix=cuda \
+	  -Dsimcse.library.path='$(emulated-cuda)' -Dsimcse.jcuda.fakes='$(abspath cuda/target/fakes)'),:)
 	@$(if $(TEST),:,if command -v python3 >/dev/null; then python3 bench/gpu/gpu_test.py; \
 	  else echo "python3 is not installed; the tests of bench/gpu are skipped"; fi)
 	@sed -n -e 's/.*<skipped message="\([^"]*\)".*/skipped: \1/p' \
@@ -112,6 +112,12 @@ sanitize-native: $(if $(native),,no-native) ## the tests of libsimcse under Addr
 
 cuda: ## libsimcse_cuda.so, the plug-in for NVIDIA GPUs: cuda/target/libsimcse_cuda.so; needs nvcc
 	+@$(MAKE) --no-print-directory -C cuda
+
+jcuda: build ## the optional kernels inside JCuda: target/jcuda/*.jar, for SIMCSE_CLASSPATH
+	@rm -rf java/jcuda/target/lib target/jcuda
+	@$(mvn) package -DskipTests -pl java/jcuda -am
+	@mkdir -p target/jcuda && cp java/jcuda/target/lib/*.jar java/jcuda/target/simcse4j-jcuda-$(version).jar target/jcuda/
+	@echo "Built $(abspath target/jcuda): SIMCSE_CLASSPATH='$(abspath target/jcuda)/*' $(home)/bin/simcse doctor"
 
 emulate: ## the tests of the CUDA kernels, in an emulator that needs neither nvcc nor a GPU
 	+@$(MAKE) --no-print-directory -C cuda emulate test-plugin

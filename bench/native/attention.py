@@ -25,6 +25,7 @@ LEAST_SECONDS = 0.05
 
 class Options(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_uint64), ("threads", ctypes.c_int32), ("reserved", ctypes.c_int32)]
+    _fields_ += [("context", ctypes.c_void_p), ("stream", ctypes.c_void_p)]
 
 
 class Properties(ctypes.Structure):

@@ -38,7 +38,7 @@ class Api(ctypes.Structure):
 
 
 class Options(ctypes.Structure):
-    _fields_ = [("struct_size", U64), ("threads", I32), ("reserved", I32)]
+    _fields_ = [("struct_size", U64), ("threads", I32), ("reserved", I32), ("context", POINTER), ("stream", POINTER)]
 
 
 class Properties(ctypes.Structure):

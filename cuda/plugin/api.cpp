@@ -62,9 +62,10 @@ simcse_status on(const char *operation, simcse_device *handle, const Body &body)
 
 // --- devices ---
 
-simcse_status device_open(const char *name, const simcse_device_options *, simcse_device **device) {
+simcse_status device_open(const char *name, const simcse_device_options *options, simcse_device **device) {
   return guarded("device_open", [&] {
-    *device = reinterpret_cast<simcse_device *>(new Device(std::atoi(name + 5)));  // behind "cuda:"
+    const simcse_device_options given = options == nullptr ? simcse_device_options{} : *options;
+    *device = reinterpret_cast<simcse_device *>(new Device(std::atoi(name + 5), given));  // behind "cuda:"
   });
 }
 

@@ -19,10 +19,15 @@ bool within(const void *inner, const void *outer, int64_t bytes) {
 
 }  // namespace
 
-Device::Device(int number) : number_(number), gpu_(open_gpu(number)), graphs_(*gpu_) {
+Device::Device(int number, const simcse_device_options &options)
+    : number_(number),
+      gpu_(open_gpu(number, options.context)),
+      lent_(options.stream != nullptr),
+      graphs_(*gpu_) {
   Use use(*gpu_);
   try {
-    own_ = gpu_->open_stream();
+    if (lent_) gpu_->adopt(static_cast<Stream>(options.stream));
+    own_ = lent_ ? static_cast<Stream>(options.stream) : gpu_->open_stream();
     staging_ = std::make_unique<Staging>(*gpu_);
     if (gpu_->takes_cublaslt()) cublaslt_ = CublasLt::open(&without_cublaslt_);
   } catch (...) {
@@ -58,7 +63,7 @@ void Device::close() noexcept {
   for (const auto &block : memory_) attempt([&] { gpu_->free(block.first, block.second); });
   for (const auto &block : host_) attempt([&] { gpu_->free_pinned(block.first); });
   for (simcse_stream *stream : streams_) attempt([&] { gpu_->close_stream(stream_of(stream)); });
-  if (own_ != nullptr) attempt([&] { gpu_->close_stream(own_); });
+  if (own_ != nullptr && !lent_) attempt([&] { gpu_->close_stream(own_); });
 }
 
 void Device::properties(simcse_device_properties *properties) {

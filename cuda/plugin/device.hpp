@@ -17,8 +17,8 @@ namespace simcse::cuda::plugin {
 
 class Device {
  public:
-  // Throws Failure where there is no such GPU.
-  explicit Device(int number);
+  // Throws Failure where there is no such GPU, or the context or stream of the options is not of it.
+  Device(int number, const simcse_device_options &options);
   ~Device();
   Device(const Device &) = delete;
   Device &operator=(const Device &) = delete;
@@ -68,6 +68,7 @@ class Device {
   int number_;
   std::unique_ptr<Gpu> gpu_;
   Stream own_ = nullptr;
+  bool lent_ = false;  // own_ is the caller's
   std::unique_ptr<CublasLt> cublaslt_;
   std::string without_cublaslt_;
   std::unique_ptr<Staging> staging_;

@@ -36,6 +36,7 @@ Driver entries(void *library) {
   find(library, d.context_release, "cuDevicePrimaryCtxRelease_v2");
   find(library, d.context_push, "cuCtxPushCurrent_v2");
   find(library, d.context_pop, "cuCtxPopCurrent_v2");
+  find(library, d.context_device, "cuCtxGetDevice");
   find(library, d.memory_info, "cuMemGetInfo_v2");
   find(library, d.allocate, "cuMemAlloc_v2");
   find(library, d.free, "cuMemFree_v2");
@@ -46,6 +47,7 @@ Driver entries(void *library) {
   find(library, d.copy_to_host, "cuMemcpyDtoHAsync_v2");
   find(library, d.stream_create, "cuStreamCreate");
   find(library, d.stream_destroy, "cuStreamDestroy_v2");
+  find(library, d.stream_context, "cuStreamGetCtx");
   find(library, d.stream_synchronize, "cuStreamSynchronize");
   find(library, d.stream_wait, "cuStreamWaitEvent");
   find(library, d.event_create, "cuEventCreate");

@@ -18,6 +18,7 @@ struct Driver {
   CUresult (*context_release)(CUdevice);
   CUresult (*context_push)(CUcontext);
   CUresult (*context_pop)(CUcontext *);
+  CUresult (*context_device)(CUdevice *);
   CUresult (*memory_info)(size_t *, size_t *);
   CUresult (*allocate)(CUdeviceptr *, size_t);
   CUresult (*free)(CUdeviceptr);
@@ -28,6 +29,7 @@ struct Driver {
   CUresult (*copy_to_host)(void *, CUdeviceptr, size_t, CUstream);
   CUresult (*stream_create)(CUstream *, unsigned);
   CUresult (*stream_destroy)(CUstream);
+  CUresult (*stream_context)(CUstream, CUcontext *);
   CUresult (*stream_synchronize)(CUstream);
   CUresult (*stream_wait)(CUstream, CUevent, unsigned);
   CUresult (*event_create)(CUevent *, unsigned);

@@ -50,6 +50,8 @@ class Gpu {
   // Kernels are about to be launched on the stream.
   virtual void launching(Stream stream) = 0;
 
+  // Throws a Failure where a stream of the caller's is not of this GPU and context.
+  virtual void adopt(Stream stream) = 0;
   virtual Stream open_stream() = 0;
   virtual void close_stream(Stream stream) = 0;
   virtual void synchronize(Stream stream) = 0;
@@ -69,8 +71,9 @@ class Gpu {
   virtual void close_graph(Graph graph) = 0;
 };
 
-// Throws a Failure of SIMCSE_NO_DEVICE with the reason and the remedy where there is no such GPU.
-std::unique_ptr<Gpu> open_gpu(int number);
+// Throws a Failure of SIMCSE_NO_DEVICE with the reason and the remedy where there is no such GPU. The context, a
+// CUcontext of that GPU, stays the caller's; null is its primary one.
+std::unique_ptr<Gpu> open_gpu(int number, void *context);
 
 // For as long as it lives, a GPU is the calling thread's.
 class Use {

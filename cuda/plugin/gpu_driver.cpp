@@ -1,5 +1,6 @@
-// A GPU under NVIDIA's driver, in its primary context, which is that of the CUDA runtime too: memory and streams of
-// programs that use either can be handed over as they are.
+// A GPU under NVIDIA's driver, in the caller's context or in its primary one, which is that of the CUDA runtime too:
+// memory and streams of that context can be handed over as they are. The runtime, which launches the kernels, works in
+// the context that is current.
 #include <cuda_runtime_api.h>
 
 #include "../../native/src/failure.hpp"
@@ -14,7 +15,8 @@ CUdeviceptr address(const void *memory) { return reinterpret_cast<CUdeviceptr>(m
 
 class DriverGpu : public Gpu {
  public:
-  DriverGpu(const Driver &driver, CUdevice device) : d(driver), device_(device) {
+  DriverGpu(const Driver &driver, CUdevice device, CUcontext context)
+      : d(driver), device_(device), context_(context), lent_(context != nullptr) {
     char name[128] = {};
     check(d.device_name(name, sizeof name, device));
     name_ = name;
@@ -24,9 +26,15 @@ class DriverGpu : public Gpu {
       fail(SIMCSE_NO_DEVICE, "%s has compute capability %d.%d; it takes 8.0 (Ampere) or newer, or open \"cpu\"", name,
            major_, minor_);
     }
-    check(d.context_retain(&context_, device));
+    if (lent_) {
+      require_of_device();
+    } else {
+      check(d.context_retain(&context_, device));
+    }
   }
-  ~DriverGpu() override { d.context_release(device_); }
+  ~DriverGpu() override {
+    if (!lent_) d.context_release(device_);
+  }
 
   void enter() override { check(d.context_push(context_)); }
   void leave() override {
@@ -83,6 +91,13 @@ class DriverGpu : public Gpu {
 
   void launching(Stream) override {}
 
+  void adopt(Stream stream) override {
+    CUcontext context = nullptr;
+    if (d.stream_context(stream, &context) != CUDA_SUCCESS || context != context_) {
+      fail(SIMCSE_INVALID_ARGUMENT, "options.stream is no stream of %s",
+           lent_ ? "options.context" : "the primary context, and options.context is null");
+    }
+  }
   Stream open_stream() override {
     Stream stream;
     check(d.stream_create(&stream, CU_STREAM_NON_BLOCKING));
@@ -143,6 +158,16 @@ class DriverGpu : public Gpu {
   }
 
   static void check(CUresult result) { driver_checked(result); }
+  void require_of_device() {
+    if (d.context_push(context_) != CUDA_SUCCESS) fail(SIMCSE_INVALID_ARGUMENT, "options.context is no open context");
+    CUdevice found = device_;
+    const CUresult result = d.context_device(&found);
+    leave();
+    check(result);
+    if (found != device_) {
+      fail(SIMCSE_INVALID_ARGUMENT, "options.context is one of cuda:%d, not of cuda:%d", found, device_);
+    }
+  }
   int attribute(CUdevice_attribute which) const {
     int value = 0;
     check(d.device_attribute(&value, which, device_));
@@ -151,14 +176,15 @@ class DriverGpu : public Gpu {
 
   const Driver &d;
   CUdevice device_;
-  CUcontext context_ = nullptr;
+  CUcontext context_;
+  bool lent_;  // context_ is the caller's
   std::string name_;
   int major_ = 0, minor_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Gpu> open_gpu(int number) {
+std::unique_ptr<Gpu> open_gpu(int number, void *context) {
   const Driver &d = driver();
   int count = 0;
   driver_checked(d.device_count(&count));
@@ -170,7 +196,7 @@ std::unique_ptr<Gpu> open_gpu(int number) {
   }
   CUdevice device;
   driver_checked(d.device_get(&device, number));
-  return std::make_unique<DriverGpu>(d, device);
+  return std::make_unique<DriverGpu>(d, device, static_cast<CUcontext>(context));
 }
 
 }  // namespace simcse::cuda::plugin

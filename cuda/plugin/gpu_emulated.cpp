@@ -78,16 +78,21 @@ class EmulatedGpu : public Gpu {
   }
 
   void zero(Stream stream, void *memory, int64_t bytes) override {
-    of(stream)->waiting.push_back([=] { std::memset(memory, 0, static_cast<size_t>(bytes)); });
+    ask(stream, [=] { std::memset(memory, 0, static_cast<size_t>(bytes)); });
   }
   void copy_to_device(Stream stream, void *to, const void *host, int64_t bytes) override {
-    of(stream)->waiting.push_back([=] { std::memmove(to, host, static_cast<size_t>(bytes)); });
+    ask(stream, [=] { std::memmove(to, host, static_cast<size_t>(bytes)); });
   }
   void copy_to_host(Stream stream, void *host, const void *from, int64_t bytes) override {
     copy_to_device(stream, host, from, bytes);
   }
   void launching(Stream stream) override { synchronize(stream); }
 
+  // Of another library, which does its own work on it at once: this does too.
+  void adopt(Stream stream) override {
+    lent_ = stream;
+    lines_.insert(lent_line_);
+  }
   Stream open_stream() override {
     auto *const line = new std::shared_ptr<Line>(new Line);
     lines_.insert(*line);
@@ -104,7 +109,7 @@ class EmulatedGpu : public Gpu {
   void close_event(Event event) override { delete &of(event); }
   void record(Stream stream, Event event) override { of(event) = {of(stream), of(stream)->asked(), Clock::now()}; }
   void wait(Stream stream, Event event) override {
-    of(stream)->waiting.push_back([recorded = of(event)] { recorded.reach(); });
+    ask(stream, [recorded = of(event)] { recorded.reach(); });
   }
   void synchronize(Event event) override { of(event).reach(); }
   float milliseconds(Event from, Event to) override {
@@ -120,18 +125,27 @@ class EmulatedGpu : public Gpu {
   void close_graph(Graph) override {}
 
  private:
-  static std::shared_ptr<Line> &of(Stream stream) { return *reinterpret_cast<std::shared_ptr<Line> *>(stream); }
+  std::shared_ptr<Line> &of(Stream stream) {
+    return stream == lent_ ? lent_line_ : *reinterpret_cast<std::shared_ptr<Line> *>(stream);
+  }
   static Recorded &of(Event event) { return *reinterpret_cast<Recorded *>(event); }
+  void ask(Stream stream, std::function<void()> work) {
+    of(stream)->waiting.push_back(std::move(work));
+    if (stream == lent_) synchronize(stream);
+  }
   void synchronize() {
     for (const auto &line : lines_) line->run_to(line->asked());
   }
 
   std::set<std::shared_ptr<Line>> lines_;
+  Stream lent_ = nullptr;
+  std::shared_ptr<Line> lent_line_ = std::make_shared<Line>();
 };
 
 }  // namespace
 
-std::unique_ptr<Gpu> open_gpu(int number) {
+// It has no contexts: one of a caller is as good as another.
+std::unique_ptr<Gpu> open_gpu(int number, void *) {
   if (number != 0) {
     fail(SIMCSE_NO_DEVICE, "there is no cuda:%d: this libsimcse_cuda.so emulates one GPU; open \"cuda:0\"", number);
   }

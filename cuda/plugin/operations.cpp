@@ -10,6 +10,7 @@
 #include "../dropout_residual_layer_norm.hpp"
 #include "../embedding.hpp"
 #include "../gemm.hpp"
+#include "../gemm_epilogue.hpp"
 #include "../pooling.hpp"
 #include "../similarity_softmax.hpp"
 
@@ -90,6 +91,7 @@ SIMCSE_ENQUEUE(gradient_norm)
 SIMCSE_ENQUEUE(adamw)
 SIMCSE_ENQUEUE(dropout_mask)
 SIMCSE_ENQUEUE(convert)
+SIMCSE_ENQUEUE(gemm_epilogue)
 
 void gemm(Device &device, Stream stream, const simcse_gemm &args) {
   CublasLt *const library = device.cublaslt();

@@ -87,6 +87,9 @@ Shapes shapes_of(const simcse_adamw &a) { return shapes("adamw", SIMCSE_F32, {{"
 Shapes shapes_of(const simcse_dropout_mask &a) {
   return shapes("dropout_mask", SIMCSE_F32, *a.batch, {{"channels", a.channels}});
 }
+Shapes shapes_of(const simcse_gemm_epilogue &a) {
+  return shapes("gemm_epilogue", a.dtype, {{"m", a.m}, {"n", a.n}, {"epilogue", a.epilogue}});
+}
 Shapes shapes_of(const simcse_convert &a) { return shapes("convert", a.from_dtype, {{"count", a.count}}); }
 
 }  // namespace simcse::cuda::plugin

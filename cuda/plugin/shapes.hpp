@@ -41,5 +41,6 @@ Shapes shapes_of(const simcse_gradient_norm &a);
 Shapes shapes_of(const simcse_adamw &a);
 Shapes shapes_of(const simcse_dropout_mask &a);
 Shapes shapes_of(const simcse_convert &a);
+Shapes shapes_of(const simcse_gemm_epilogue &a);
 
 }  // namespace simcse::cuda::plugin

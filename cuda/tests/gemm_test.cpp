@@ -1,5 +1,6 @@
 // gemm and the activations behind it, against plain loops.
 #include "../gemm.hpp"
+#include "../gemm_epilogue.hpp"
 
 #include "../activation.hpp"
 #include "check.hpp"
@@ -97,6 +98,63 @@ SIMCSE_TEST(gemm_against_loops) {
       check_product<float, float>(random, s[0], s[1], s[2], transposed, epilogue, offset);
       check_product<bf16, bf16>(random, s[0], s[1], s[2], transposed, epilogue, offset);
       check_product<bf16, float>(random, s[0], s[1], s[2], transposed, (epilogue + 1) % 6, offset);
+    }
+  }
+}
+
+// What gemm makes of a product with the identity.
+template <typename T, typename C>
+void check_epilogue(Random &random, int64_t m, int64_t n, simcse_epilogue epilogue, int offset) {
+  Array<float> product(m * n, offset), identity(n * n), bias(n);
+  Array<T> pre(m * n, offset);
+  Array<C> c(m * n, offset), other(m * n), first(m * n, offset);
+  product.fill(random);
+  bias.fill(random);
+  other.fill(random);
+  for (int64_t i = 0; i < n * n; i++) identity[i] = i % (n + 1) == 0;
+  const bool adds_bias = epilogue >= SIMCSE_EPILOGUE_BIAS;
+  const bool adds_residual = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  const bool reads = epilogue == SIMCSE_EPILOGUE_ACCUMULATE || adds_residual;
+  simcse_gemm g = {};
+  g.epilogue = epilogue;
+  g.m = m;
+  g.n = g.k = n;
+  const Product want = reference(g, product, identity, adds_bias ? bias.values() : std::vector<double>(),
+                                 reads ? other.values() : std::vector<double>());
+  simcse_gemm_epilogue e = {};
+  e.struct_size = sizeof e;
+  e.dtype = sizeof(T) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  e.c_dtype = sizeof(C) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
+  e.epilogue = epilogue;
+  e.m = m;
+  e.n = n;
+  e.product = product.data();
+  e.c = c.data();
+  e.bias = adds_bias ? bias.data() : nullptr;
+  e.pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
+  e.residual = adds_residual ? c.data() : nullptr;
+  each_seed(2, [&](int seed) {
+    c.copy(other);
+    RUN(gemm_epilogue({}, e));
+    check_near("c", c, want.c, rounded<C>(want.c));
+    if (e.pre_activation != nullptr) {
+      check_near("pre_activation", pre, want.pre_activation, rounded<T>(want.pre_activation));
+    }
+    if (seed == 1) first.copy(c);
+    CHECK(c.same_bits(first), "other bits under another seed");
+  });
+}
+
+SIMCSE_TEST(gemm_epilogue_against_loops) {
+  Random random(13);
+  const int64_t shapes[][2] = {{1, 1}, {3, 5}, {31, 33}, {17, 64}, {40, 100}};
+  for (const auto &s : shapes) {
+    for (simcse_epilogue epilogue = SIMCSE_EPILOGUE_STORE; epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; epilogue++) {
+      for (const int offset : {0, 1}) {
+        check_epilogue<float, float>(random, s[0], s[1], epilogue, offset);
+        check_epilogue<bf16, bf16>(random, s[0], s[1], epilogue, offset);
+        check_epilogue<bf16, float>(random, s[0], s[1], epilogue, offset);
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #include "../convert.hpp"
 #include "../dropout_mask.hpp"
 #include "../dropout_residual_layer_norm.hpp"
+#include "../gemm_epilogue.hpp"
 #include "../partial_sums.hpp"
 #include "../row.hpp"
 #include "check.hpp"
@@ -23,6 +24,7 @@ void check_limits(const char *what, const Geometry &geometry, int64_t items, int
 SIMCSE_TEST(geometry_within_limits) {
   for (int64_t count = 1; count < (int64_t{1} << 31); count = count * 3 + 1) {
     check_limits("convert", convert_geometry(count), count, 2048);
+    check_limits("gemm_epilogue", gemm_epilogue_geometry(count), count, 1024);
     check_limits("adamw", adamw_geometry(count), count, 1024);
     check_limits("gradient_norm", gradient_norm_geometry(count), 1, 1);
     check_limits("dropout_mask", dropout_mask_geometry(count), count, 8);

@@ -34,6 +34,7 @@ struct Operations {
   void (*adamw)(Context &, const simcse_adamw &);
   void (*dropout_mask)(Context &, const simcse_dropout_mask &);
   void (*convert)(Context &, const simcse_convert &);
+  void (*gemm_epilogue)(Context &, const simcse_gemm_epilogue &);
 };
 
 #define SIMCSE_DECLARE_TIER(tier) \

@@ -19,7 +19,7 @@ FUNCTIONS = """build last_error device_open device_close device_properties memor
     graph_end embedding_forward embedding_backward gemm gelu_backward tanh_backward column_sum
     dropout_residual_layer_norm_forward dropout_residual_layer_norm_backward layer_norm_replay attention_forward
     attention_backward pooling_forward pooling_backward similarity_softmax_forward similarity_softmax_backward
-    gradient_norm adamw dropout_mask convert""".split()
+    gradient_norm adamw dropout_mask convert gemm_epilogue""".split()
 
 
 class Api(c.Structure):
@@ -54,7 +54,9 @@ class Contrast(Struct):
 
 
 class Options(Struct):
-    _fields_ = fields(struct_size=c.c_uint64, threads=c.c_int32, reserved=c.c_int32)
+    _fields_ = fields(
+        struct_size=c.c_uint64, threads=c.c_int32, reserved=c.c_int32, context=c.c_void_p, stream=c.c_void_p
+    )
 
 
 class Batch(Struct):

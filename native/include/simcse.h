@@ -68,6 +68,9 @@ typedef struct simcse_device_options {
   uint64_t struct_size;
   int32_t threads; /* host threads that compute, the caller among them; 0 for one per core this process may use */
   int32_t reserved; /* 0 */
+  void *context; /* "cuda:N" alone: a CUcontext of that GPU to work in; NULL for its primary context */
+  void *stream;  /* "cuda:N" alone: a CUstream of that context that becomes the device's own; NULL for a new one.
+                    Both stay the caller's, who destroys them after device_close. */
 } simcse_device_options;
 
 typedef struct simcse_device_properties {
@@ -198,6 +201,22 @@ typedef struct simcse_gemm {
   void *pre_activation;     /* dtype (m, n): P + bias is kept here for gelu_backward; BIAS_GELU only, may be NULL */
   const void *residual;     /* c_dtype (m, n), may be C; BIAS_RESIDUAL only, else NULL */
 } simcse_gemm;
+
+/* The second half of gemm, C = epilogue(P), for a product that something else has computed. */
+typedef struct simcse_gemm_epilogue {
+  uint64_t struct_size;
+  simcse_dtype dtype;   /* of pre_activation */
+  simcse_dtype c_dtype; /* of C: dtype, or SIMCSE_F32 */
+  simcse_epilogue epilogue;
+  int32_t reserved;     /* 0 */
+  int64_t m;
+  int64_t n;
+  const float *product; /* (m, n), P; may be C where that is SIMCSE_F32, but not with ACCUMULATE */
+  void *c;              /* this and the rest as in simcse_gemm */
+  const float *bias;
+  void *pre_activation;
+  const void *residual;
+} simcse_gemm_epilogue;
 
 /* pre_activation x becomes gelu(x), gradient d becomes d * gelu'(x). */
 typedef struct simcse_gelu_backward {
@@ -560,6 +579,7 @@ typedef struct simcse_api {
   simcse_status (*adamw)(simcse_device *, simcse_stream *, const simcse_adamw *);
   simcse_status (*dropout_mask)(simcse_device *, simcse_stream *, const simcse_dropout_mask *);
   simcse_status (*convert)(simcse_device *, simcse_stream *, const simcse_convert *);
+  simcse_status (*gemm_epilogue)(simcse_device *, simcse_stream *, const simcse_gemm_epilogue *);
 } simcse_api;
 
 #if defined(_WIN32)

@@ -71,7 +71,32 @@ void pooling(const Check &check, const Arguments &a, bool readable) {
   }
 }
 
-bool takes_bias(simcse_epilogue epilogue) { return epilogue >= SIMCSE_EPILOGUE_BIAS; }
+// What gemm does with its product.
+template <typename Arguments>
+void epilogue(const Check &check, const Arguments &a) {
+  check.bytes("m * n", {a.m, a.n}, 4);
+  check.array("c", a.c, a.c_dtype);
+  if (a.epilogue >= SIMCSE_EPILOGUE_BIAS) {
+    check.array("bias", a.bias);
+  } else {
+    check.absent("bias", a.bias, "with an epilogue that adds none");
+  }
+  if (a.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) {
+    check.array("residual", a.residual, a.c_dtype);
+  } else {
+    check.absent("residual", a.residual, "unless epilogue is SIMCSE_EPILOGUE_BIAS_RESIDUAL");
+  }
+  if (a.pre_activation != nullptr) {
+    check.that(a.epilogue == SIMCSE_EPILOGUE_BIAS_GELU,
+               "pre_activation must be null unless epilogue is SIMCSE_EPILOGUE_BIAS_GELU");
+    check.array("pre_activation", a.pre_activation, a.dtype);
+  }
+}
+
+void is_epilogue(const Check &check, simcse_epilogue epilogue) {
+  check.that(epilogue >= SIMCSE_EPILOGUE_STORE && epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL,
+             "epilogue is %" PRId32 ", not an epilogue", epilogue);
+}
 
 }  // namespace
 
@@ -102,8 +127,7 @@ bool check(const simcse_gemm *a, bool) {
   check.dtype_or_f32("c_dtype", a->c_dtype, a->dtype);
   check.flag("transpose_a", a->transpose_a);
   check.flag("transpose_b", a->transpose_b);
-  check.that(a->epilogue >= SIMCSE_EPILOGUE_STORE && a->epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL,
-             "epilogue is %" PRId32 ", not an epilogue", a->epilogue);
+  is_epilogue(check, a->epilogue);
   check.reserved(a->reserved);
   check.at_least("m", a->m, 0);
   check.at_least("n", a->n, 0);
@@ -111,25 +135,23 @@ bool check(const simcse_gemm *a, bool) {
   if (a->m == 0 || a->n == 0) return false;
   check.bytes("m * k", {a->m, a->k}, size_of(a->dtype));
   check.bytes("k * n", {a->k, a->n}, size_of(a->dtype));
-  check.bytes("m * n", {a->m, a->n}, 4);
   check.array("a", a->a, a->dtype);
   check.array("b", a->b, a->dtype);
-  check.array("c", a->c, a->c_dtype);
-  if (takes_bias(a->epilogue)) {
-    check.array("bias", a->bias);
-  } else {
-    check.absent("bias", a->bias, "with an epilogue that adds none");
-  }
-  if (a->epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) {
-    check.array("residual", a->residual, a->c_dtype);
-  } else {
-    check.absent("residual", a->residual, "unless epilogue is SIMCSE_EPILOGUE_BIAS_RESIDUAL");
-  }
-  if (a->pre_activation != nullptr) {
-    check.that(a->epilogue == SIMCSE_EPILOGUE_BIAS_GELU,
-               "pre_activation must be null unless epilogue is SIMCSE_EPILOGUE_BIAS_GELU");
-    check.array("pre_activation", a->pre_activation, a->dtype);
-  }
+  epilogue(check, *a);
+  return true;
+}
+
+bool check(const simcse_gemm_epilogue *a, bool) {
+  Check check("gemm_epilogue", a);
+  check.dtype("dtype", a->dtype);
+  check.dtype_or_f32("c_dtype", a->c_dtype, a->dtype);
+  is_epilogue(check, a->epilogue);
+  check.reserved(a->reserved);
+  check.at_least("m", a->m, 0);
+  check.at_least("n", a->n, 0);
+  if (a->m == 0 || a->n == 0) return false;
+  check.array("product", a->product);
+  epilogue(check, *a);
   return true;
 }
 

@@ -63,6 +63,10 @@ std::shared_ptr<Device> open_device(const char *name, const simcse_device_option
     fail(SIMCSE_NO_DEVICE, "device_open: there is no device \"%.64s\"; there are cpu, and cuda:0, cuda:1, ... for GPUs",
          name);
   }
+  if (cpu && options != nullptr && (options->context != nullptr || options->stream != nullptr)) {
+    fail(SIMCSE_INVALID_ARGUMENT, "device_open: options.%s must be null for \"cpu\"",
+         options->context != nullptr ? "context" : "stream");
+  }
   const simcse_api &backend = cpu ? cpu::backend() : cuda_plugin();
   auto device = std::make_shared<Device>(Device{&backend, nullptr, cpu, {}, {}, {}});
   passed_on("device_open", backend, backend.device_open(name, options, &device->inner));

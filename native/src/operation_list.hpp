@@ -20,4 +20,5 @@
   each(gradient_norm)                        \
   each(adamw)                                \
   each(dropout_mask)                         \
-  each(convert)
+  each(convert)                              \
+  each(gemm_epilogue)

@@ -56,6 +56,7 @@ static void fill_arena(void) {
 static simcse_embedding_forward embedding_forward;
 static simcse_embedding_backward embedding_backward;
 static simcse_gemm gemm;
+static simcse_gemm_epilogue gemm_epilogue;
 static simcse_gelu_backward gelu_backward;
 static simcse_tanh_backward tanh_backward;
 static simcse_column_sum column_sum;
@@ -104,6 +105,8 @@ static void fill_hidden_states(void) {
 static void fill_the_rest(void) {
   gemm = (simcse_gemm){sizeof gemm, SIMCSE_F32, SIMCSE_F32, 0, 1, SIMCSE_EPILOGUE_BIAS_RESIDUAL, 0, 3, 4, 5, P(0), P(1),
                        P(2), P(3), NULL, P(4)};
+  gemm_epilogue = (simcse_gemm_epilogue){sizeof gemm_epilogue, SIMCSE_F32, SIMCSE_F32, SIMCSE_EPILOGUE_BIAS_RESIDUAL, 0,
+                                         3, 4, P(0), P(1), P(2), NULL, P(3)};
   gelu_backward = (simcse_gelu_backward){sizeof gelu_backward, SIMCSE_F32, 0, 21, P(0), P(1)};
   tanh_backward = (simcse_tanh_backward){sizeof tanh_backward, SIMCSE_F32, 0, 21, P(0), P(1)};
   column_sum = (simcse_column_sum){sizeof column_sum, SIMCSE_F32, 0, 5, 7, P(0), P(1)};
@@ -129,7 +132,7 @@ static void fill_the_rest(void) {
   each(column_sum, 0) each(dropout_residual_layer_norm_forward, 1) each(dropout_residual_layer_norm_backward, 1)     \
   each(layer_norm_replay, 0) each(attention_forward, 1) each(attention_backward, 1) each(pooling_forward, 1)         \
   each(pooling_backward, 1) each(similarity_softmax_forward, 0) each(similarity_softmax_backward, 0)                 \
-  each(gradient_norm, 0) each(adamw, 0) each(dropout_mask, 1) each(convert, 0)
+  each(gradient_norm, 0) each(adamw, 0) each(dropout_mask, 1) each(convert, 0) each(gemm_epilogue, 0)
 
 #define CALL(name, batched)                                 \
   static simcse_status call_##name(const void *arguments) { \
@@ -238,6 +241,7 @@ static void combined(void) {
 /* Extents of 0 are nothing to do, whatever the pointers. */
 static void nothing_to_do(void) {
   simcse_gemm no_rows = {.struct_size = sizeof no_rows, .dtype = SIMCSE_F32, .c_dtype = SIMCSE_F32, .n = 3, .k = 2};
+  simcse_gemm_epilogue no_columns = {.struct_size = sizeof no_columns, .dtype = SIMCSE_F32, .c_dtype = SIMCSE_F32, .m = 3};
   simcse_gelu_backward no_gelu = {.struct_size = sizeof no_gelu, .dtype = SIMCSE_F32};
   simcse_tanh_backward no_tanh = {.struct_size = sizeof no_tanh, .dtype = SIMCSE_F32};
   simcse_column_sum no_sum = {.struct_size = sizeof no_sum, .dtype = SIMCSE_F32, .columns = 3};
@@ -247,6 +251,7 @@ static void nothing_to_do(void) {
   float norm = -1;
   simcse_gradient_norm no_gradients = {.struct_size = sizeof no_gradients, .norm = &norm};
   CHECK_OK(api()->gemm(device, NULL, &no_rows));
+  CHECK_OK(api()->gemm_epilogue(device, NULL, &no_columns));
   CHECK_OK(api()->gelu_backward(device, NULL, &no_gelu));
   CHECK_OK(api()->tanh_backward(device, NULL, &no_tanh));
   CHECK_OK(api()->column_sum(device, NULL, &no_sum));

@@ -94,6 +94,15 @@ static const struct Fault gemm_faults[] = {
     I32(gemm, epilogue, SIMCSE_EPILOGUE_BIAS, "residual must be null"),
     I32(gemm, epilogue, SIMCSE_EPILOGUE_BIAS_GELU, "residual must be null"),
     {AT(gemm, pre_activation), 8, {.pointer = P(6)}, "pre_activation must be null"}};
+static const struct Fault gemm_epilogue_faults[] = {
+    SIZE(gemm_epilogue), DTYPE(gemm_epilogue), I32(gemm_epilogue, c_dtype, SIMCSE_BF16, "c_dtype is 2"),
+    I32(gemm_epilogue, epilogue, 6, "epilogue is 6"), I32(gemm_epilogue, reserved, 1, "reserved is 1"),
+    I64(gemm_epilogue, m, -1, "m is -1"), I64(gemm_epilogue, n, -1, "n is -1"),
+    I64(gemm_epilogue, n, INT64_MAX / 8, "m * n overflows"), ARRAY(gemm_epilogue, product), ARRAY(gemm_epilogue, c),
+    ARRAY(gemm_epilogue, bias), ARRAY(gemm_epilogue, residual),
+    I32(gemm_epilogue, epilogue, SIMCSE_EPILOGUE_STORE, "bias must be null"),
+    I32(gemm_epilogue, epilogue, SIMCSE_EPILOGUE_BIAS, "residual must be null"),
+    {AT(gemm_epilogue, pre_activation), 8, {.pointer = P(6)}, "pre_activation must be null"}};
 static const struct Fault gelu_backward_faults[] = {
     SIZE(gelu_backward), DTYPE(gelu_backward), I32(gelu_backward, reserved, 1, "reserved is 1"), COUNT(gelu_backward),
     ARRAY(gelu_backward, pre_activation), ARRAY(gelu_backward, gradient)};

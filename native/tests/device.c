@@ -11,7 +11,7 @@
 static const simcse_api *api(void) { return simcse_get_api(SIMCSE_API_VERSION); }
 
 static simcse_device *opened(int threads) {
-  simcse_device_options options = {sizeof options, threads, 0};
+  simcse_device_options options = {.struct_size = sizeof options, .threads = threads};
   simcse_device *device = NULL;
   CHECK_OK(api()->device_open("cpu", &options, &device));
   return device;
@@ -30,7 +30,7 @@ static void table(void) {
 static void opening(void) {
   simcse_device *const untouched = (simcse_device *)&checks_done;
   simcse_device *device = untouched;
-  simcse_device_options options = {sizeof options, 0, 0};
+  simcse_device_options options = {.struct_size = sizeof options};
   CHECK_FAILS(api()->device_open(NULL, NULL, &device), SIMCSE_INVALID_ARGUMENT, "device_open: name is null");
   CHECK_FAILS(api()->device_open("cpu", NULL, NULL), SIMCSE_INVALID_ARGUMENT, "device_open: device is null");
   const char *unknown[] = {"", "CPU", "cpu:0", "cuda", "cuda:", "cuda:x", "cuda:-1", "cuda:12345", "tpu:0"};
@@ -47,6 +47,12 @@ static void opening(void) {
   options.threads = 0;
   options.reserved = 1;
   CHECK_FAILS(api()->device_open("cpu", &options, &device), SIMCSE_INVALID_ARGUMENT, "options.reserved is 1");
+  options.reserved = 0;
+  options.context = &options;
+  CHECK_FAILS(api()->device_open("cpu", &options, &device), SIMCSE_INVALID_ARGUMENT, "options.context must be null");
+  options.context = NULL;
+  options.stream = &options;
+  CHECK_FAILS(api()->device_open("cpu", &options, &device), SIMCSE_INVALID_ARGUMENT, "options.stream must be null");
   CHECK(device == untouched, "a failed device_open wrote a handle");
 }
 
@@ -355,7 +361,7 @@ struct Work {
 
 static void *works(void *argument) {
   struct Work *work = argument;
-  simcse_device_options options = {sizeof options, work->threads, 0};
+  simcse_device_options options = {.struct_size = sizeof options, .threads = work->threads};
   simcse_device *device = NULL;
   if (api()->device_open("cpu", &options, &device) != SIMCSE_OK) return NULL;
   float *x = malloc(sizeof(float) * kCount), sums[2] = {0, 0};

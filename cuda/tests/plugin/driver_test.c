@@ -78,6 +78,62 @@ static void whole(simcse_device *device) {
   CHECK(time == 1.5f, "%g", (double)time);
 }
 
+/* The driver itself, as a program that uses CUDA calls it. */
+static void *entry(const char *name) {
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW);
+  void *found = driver == NULL ? NULL : dlsym(driver, name);
+  CHECK(found != NULL, "%s is not there", name);
+  return found;
+}
+
+/* A device over the context and the stream of the program, which destroys them itself. */
+static void lent(void) {
+  int (*create)(void **, unsigned, int) = NULL, (*destroy)(void *) = NULL, (*pop)(void **) = NULL;
+  int (*stream_create)(void **, unsigned) = NULL, (*stream_destroy)(void *) = NULL, (*push)(void *) = NULL;
+  int (*allocate)(void **, size_t) = NULL, (*free_memory)(void *) = NULL;
+  *(void **)&create = entry("cuCtxCreate_v2");
+  *(void **)&destroy = entry("cuCtxDestroy_v2");
+  *(void **)&push = entry("cuCtxPushCurrent_v2");
+  *(void **)&pop = entry("cuCtxPopCurrent_v2");
+  *(void **)&stream_create = entry("cuStreamCreate");
+  *(void **)&stream_destroy = entry("cuStreamDestroy_v2");
+  *(void **)&allocate = entry("cuMemAlloc_v2");
+  *(void **)&free_memory = entry("cuMemFree_v2");
+  void *context = NULL, *other = NULL, *stream = NULL, *elsewhere = NULL, *memory = NULL, *none = NULL;
+  create(&other, 0, 1);
+  stream_create(&elsewhere, 1);
+  pop(&none);
+  create(&context, 0, 0);
+  stream_create(&stream, 1);
+  allocate(&memory, 64);
+  pop(&none);
+  simcse_device *device = NULL;
+  simcse_device_options options = {.struct_size = sizeof options, .context = other};
+  CHECK_FAILS(api()->device_open("cuda:0", &options, &device), SIMCSE_INVALID_ARGUMENT,
+              "device_open: options.context is one of cuda:1, not of cuda:0");
+  options.context = context;
+  options.stream = elsewhere;
+  CHECK_FAILS(api()->device_open("cuda:0", &options, &device), SIMCSE_INVALID_ARGUMENT,
+              "device_open: options.stream is no stream of options.context");
+  options.stream = stream;
+  CHECK_OK(api()->device_open("cuda:0", &options, &device));
+  char out[64] = "from the program", in[64] = "";
+  CHECK_OK(api()->copy_to_device(device, NULL, memory, out, sizeof out));
+  CHECK_OK(api()->copy_to_host(device, NULL, in, memory, sizeof in));
+  CHECK_OK(api()->stream_synchronize(device, NULL));
+  CHECK(memcmp(in, out, sizeof in) == 0, "copied bytes");
+  CHECK_FAILS(api()->memory_free(device, memory), SIMCSE_INVALID_ARGUMENT, "memory is not from memory_allocate");
+  CHECK_OK(api()->device_close(device));
+  push(context);
+  CHECK(free_memory(memory) == 0 && stream_destroy(stream) == 0, "what the program lent was destroyed");
+  pop(&none);
+  push(other);
+  stream_destroy(elsewhere);
+  pop(&none);
+  destroy(context);
+  destroy(other);
+}
+
 static void full(simcse_device *device) {
   void *memory = NULL;
   CHECK_FAILS(api()->memory_allocate(device, 5000, &memory), SIMCSE_OUT_OF_MEMORY,
@@ -119,6 +175,7 @@ int main(int count, char **words) {
   if (strcmp(what, "full") == 0) full(device);
   if (strcmp(what, "failed") == 0) failed(device);
   if (strcmp(what, "whole") == 0) whole(device);
+  if (strcmp(what, "whole") == 0) lent();
   CHECK_OK(api()->device_close(device));
   void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
   int (*left)(void) = NULL;

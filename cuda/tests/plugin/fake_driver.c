@@ -16,10 +16,21 @@ static int pretends(const char *what) {
   return set != NULL && strcmp(set, what) == 0;
 }
 
-static int contexts, current;
+/* Of the primary context it is the address that counts, and how often it is held. */
+struct context {
+  int device, held;
+};
+struct stream {
+  struct context *context;
+};
+
+static struct context primary;
+static int created;
+static _Thread_local struct context *stack[16];
+static _Thread_local int depth;
 
 /* Everything but the questions before it needs a context. */
-static int in_context(void) { return current > 0 ? OK : INVALID_CONTEXT; }
+static int in_context(void) { return depth > 0 ? OK : INVALID_CONTEXT; }
 static int work(void) { return in_context() != OK ? in_context() : pretends("failed") ? ILLEGAL_ADDRESS : OK; }
 
 EXPORT int cuInit(unsigned flags) {
@@ -58,27 +69,46 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 EXPORT int cuDevicePrimaryCtxRetain(void **context, int device) {
   (void)device;
-  contexts++;
-  *context = &contexts;
+  primary.held++;
+  *context = &primary;
   return OK;
 }
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device) {
   (void)device;
   /* Still current somewhere, or given back twice. */
-  if (current != 0 || contexts == 0) abort();
-  contexts--;
+  if (depth != 0 || primary.held == 0) abort();
+  primary.held--;
   return OK;
 }
 EXPORT int cuCtxPushCurrent_v2(void *context) {
-  if (context != &contexts || contexts == 0) return INVALID_CONTEXT;
-  current++;
+  struct context *pushed = context;
+  if (pushed == NULL || pushed->held == 0) return INVALID_CONTEXT;
+  stack[depth++] = pushed;
   return OK;
 }
 EXPORT int cuCtxPopCurrent_v2(void **context) {
-  if (current == 0) abort();
-  current--;
-  *context = &contexts;
+  if (depth == 0) abort();
+  *context = stack[--depth];
   return OK;
+}
+/* Leaves it current, as the real one does. */
+EXPORT int cuCtxCreate_v2(void **context, unsigned flags, int device) {
+  struct context *fresh = malloc(sizeof *fresh);
+  (void)flags;
+  *fresh = (struct context){device, 1};
+  created++;
+  *context = fresh;
+  return cuCtxPushCurrent_v2(fresh);
+}
+EXPORT int cuCtxDestroy_v2(void *context) {
+  if (depth > 0 && stack[depth - 1] == context) depth--;
+  created--;
+  free(context);
+  return OK;
+}
+EXPORT int cuCtxGetDevice(int *device) {
+  if (in_context() == OK) *device = stack[depth - 1]->device;
+  return in_context();
 }
 EXPORT int cuMemGetInfo_v2(size_t *free, size_t *total) {
   *free = (size_t)3 << 30;
@@ -190,14 +220,21 @@ EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *
 }
 
 EXPORT int cuStreamCreate(void **stream, unsigned flags) {
+  if (in_context() != OK || flags != 1) return in_context() != OK ? in_context() : 1;
+  struct stream *fresh = malloc(sizeof *fresh);
+  fresh->context = stack[depth - 1];
   blocks++;
-  *stream = malloc(1);
-  return flags == 1 ? in_context() : 1;
+  *stream = fresh;
+  return OK;
 }
 EXPORT int cuStreamDestroy_v2(void *stream) {
   blocks--;
   free(stream);
   return in_context();
+}
+EXPORT int cuStreamGetCtx(void *stream, void **context) {
+  *context = ((struct stream *)stream)->context;
+  return OK;
 }
 EXPORT int cuStreamSynchronize(void *stream) { return stream == NULL || stream == recorded ? 1 : work(); }
 EXPORT int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
@@ -224,4 +261,4 @@ EXPORT int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
 }
 
 /* For the test: what was not given back. */
-EXPORT int fake_driver_left(void) { return blocks + contexts + current; }
+EXPORT int fake_driver_left(void) { return blocks + primary.held + created + depth; }

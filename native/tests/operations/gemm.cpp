@@ -1,4 +1,4 @@
-// gemm: C = epilogue(op(A) op(B)) for every transposition, epilogue and type of C.
+// gemm: C = epilogue(op(A) op(B)) for every transposition, epilogue and type of C; and gemm_epilogue.
 #include <cmath>
 
 #include "harness.hpp"
@@ -110,6 +110,58 @@ void check_epilogues(Suite &suite, Type type, Type c_type, bool transpose_a, boo
   }
 }
 
+// The epilogue alone: what gemm makes of a product with the identity.
+void check_epilogue(Suite &suite, Product p, bool product_is_c) {
+  const int64_t m = p.shape.m, n = p.shape.n;
+  Case c(suite, format("gemm_epilogue %d, %s, C %s, m %d n %d%s%s%s", static_cast<int>(p.epilogue), name(p.type),
+                       name(p.c_type), static_cast<int>(m), static_cast<int>(n), product_is_c ? ", product is C" : "",
+                       p.keeps_pre_activation ? ", keeps pre_activation" : "",
+                       p.residual_is_c ? ", residual is C" : ""));
+  p.shape.k = n;
+  Numbers product = c.random.normals(Type::kF32, m * n), identity(static_cast<std::size_t>(n * n));
+  for (int64_t i = 0; i < n; i++) identity[i * n + i] = 1;
+  bool adds_bias = p.epilogue >= SIMCSE_EPILOGUE_BIAS, adds_residual = p.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  bool reads_c = p.epilogue == SIMCSE_EPILOGUE_ACCUMULATE || p.residual_is_c;
+  Numbers bias = adds_bias ? c.random.normals(Type::kF32, n) : Numbers();
+  Numbers other = reads_c || adds_residual ? c.random.normals(p.c_type, m * n) : Numbers();
+  Operand &out = product_is_c ? c.updated("c", p.c_type, product)
+                 : reads_c    ? c.updated("c", p.c_type, other)
+                              : c.output("c", p.c_type, m * n);
+  Operand &in = product_is_c ? out : c.input("product", Type::kF32, product);
+  Operand *in_bias = adds_bias ? &c.input("bias", Type::kF32, bias) : nullptr;
+  Operand *kept = p.keeps_pre_activation ? &c.output("pre_activation", p.type, m * n) : nullptr;
+  Operand *residual = !adds_residual ? nullptr : p.residual_is_c ? &out : &c.input("residual", p.c_type, other);
+  c.run([&](const simcse_api &api, simcse_device *device) {
+    simcse_gemm_epilogue e = {};
+    e.dtype = dtype(p.type);
+    e.c_dtype = dtype(p.c_type);
+    e.epilogue = p.epilogue;
+    e.m = m;
+    e.n = n;
+    e.product = in;
+    e.c = out;
+    if (in_bias != nullptr) e.bias = *in_bias;
+    if (kept != nullptr) e.pre_activation = *kept;
+    if (residual != nullptr) e.residual = *residual;
+    return api.gemm_epilogue(device, nullptr, c.arguments(e));
+  });
+  Result want = reference<double>(p, product, identity, bias, other);
+  Result plain = reference<float>(p, product, identity, bias, other);
+  c.expect(out, want.c, plain.c, 1);
+  if (kept != nullptr) c.expect(*kept, want.pre_activation, plain.pre_activation, 1);
+}
+
+void check_epilogues_alone(Suite &suite, Type type, Type c_type, Shape shape) {
+  for (simcse_epilogue epilogue = SIMCSE_EPILOGUE_STORE; epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; epilogue++) {
+    Product p = {type, c_type, false, false, epilogue, false, false, shape};
+    check_epilogue(suite, p, false);
+    if (c_type == Type::kF32 && epilogue != SIMCSE_EPILOGUE_ACCUMULATE) check_epilogue(suite, p, true);
+    p.keeps_pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU;
+    p.residual_is_c = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+    if (p.keeps_pre_activation || p.residual_is_c) check_epilogue(suite, p, false);
+  }
+}
+
 }  // namespace
 
 void test_gemm(Suite &suite) {
@@ -136,6 +188,7 @@ void test_gemm(Suite &suite) {
       Type type = types == 0 ? Type::kF32 : Type::kBf16;
       Type c_type = types == 1 ? Type::kBf16 : Type::kF32;
       for (bool transpose_b : {false, true}) check_epilogues(suite, type, c_type, false, transpose_b, shape);
+      for (const Shape &alone : {shape, Shape{5, 48, 0}}) check_epilogues_alone(suite, type, c_type, alone);
     }
   }
 }

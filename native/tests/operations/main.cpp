@@ -76,7 +76,7 @@ std::string open_tier(const simcse_api *api, const char *tier, Target *target) {
   setenv("SIMCSE_TIER", tier, 1);
   target->api = api;
   for (int threads = 1; threads <= 3; threads++) {
-    simcse_device_options options = {sizeof options, threads, 0};
+    simcse_device_options options = {sizeof options, threads, 0, nullptr, nullptr};
     simcse_device *device = nullptr;
     if (api->device_open("cpu", &options, &device) != SIMCSE_OK) return api->last_error();
     simcse_device_properties properties = {};

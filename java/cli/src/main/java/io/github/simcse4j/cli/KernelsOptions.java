@@ -8,6 +8,9 @@ import picocli.CommandLine.Option;
 /** The options that choose where the numbers are computed. */
 final class KernelsOptions {
 
+  /** Kernels of an optional module. */
+  private static final String JCUDA = "jcuda";
+
   /** More than any machine has, and few enough to start. */
   private static final int MOST_THREADS = 1024;
 
@@ -53,6 +56,12 @@ final class KernelsOptions {
     if (threads > MOST_THREADS) {
       throw new InputException(
           "--threads must be at most " + MOST_THREADS + ", found " + threads + ".");
+    }
+    if (kernels.equals(JCUDA)
+        && KernelsSelection.providers().stream().noneMatch(p -> p.name().equals(JCUDA))) {
+      throw new InputException(
+          "--kernels jcuda is not part of simcse: `make jcuda` builds its jars, and"
+              + " SIMCSE_CLASSPATH='FOLDER/*' tells where they are.");
     }
     return KernelsSelection.select(device, kernels, threads, dtype);
   }

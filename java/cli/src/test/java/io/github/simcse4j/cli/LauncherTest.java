@@ -56,6 +56,12 @@ final class LauncherTest {
   }
 
   @Test
+  void putsFurtherJarsBehindItsOwn() throws Exception {
+    List<String> out = simcse(Map.of("SIMCSE_CLASSPATH", "/opt/more jars/*")).out();
+    assertEquals(home + "/lib/*:/opt/more jars/*", out.get(out.indexOf("-cp") + 1));
+  }
+
+  @Test
   void takesAnInstalledJavaWhereNoRuntimeLiesBeside() throws Exception {
     Path java = Shell.jdk(folder.resolve("java"), "25");
     Files.delete(home.resolve("runtime/bin/java"));

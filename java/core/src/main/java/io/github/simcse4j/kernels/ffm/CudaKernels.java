@@ -3,6 +3,7 @@ package io.github.simcse4j.kernels.ffm;
 import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.BatchStage;
 import io.github.simcse4j.kernels.DeviceTraits;
+import io.github.simcse4j.kernels.GemmEpilogue;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -17,13 +18,15 @@ import java.util.Set;
  * The backend in CUDA C++ on one NVIDIA GPU, in its memory. Work is asked for in the order of the
  * calls and done behind them: on one stream for operations, on another for batches on their way.
  */
-public final class CudaKernels extends DeviceOperations {
+public class CudaKernels extends DeviceOperations {
 
   private static final DeviceTraits TRAITS = new DeviceTraits(true, List.of(32, 64, 128));
 
   private final NativeDevice device;
   private final String location;
   private final Set<DeviceMemory> memory = Collections.newSetFromMap(new IdentityHashMap<>());
+
+  private final SplitGemm products = new SplitGemm();
 
   /** The numbers from 0 on, which {@link #iota} copies from. */
   private MemorySegment counting = MemorySegment.NULL;
@@ -33,6 +36,24 @@ public final class CudaKernels extends DeviceOperations {
    */
   CudaKernels(SimcseLibrary library, String location, int threads) {
     this(new NativeDevice(library, location, threads), location);
+  }
+
+  /**
+   * Kernels in a context and on a stream that somebody else has, and keeps.
+   *
+   * @param location the GPU, such as {@code "cuda:0"}
+   * @param context address of a CUcontext of it
+   * @param stream address of a CUstream of that context
+   */
+  protected CudaKernels(String location, int threads, long context, long stream) {
+    this(
+        new NativeDevice(
+            LoadedLibrary.ONCE.required(),
+            location,
+            threads,
+            MemorySegment.ofAddress(context),
+            MemorySegment.ofAddress(stream)),
+        location);
   }
 
   private CudaKernels(NativeDevice device, String location) {
@@ -68,11 +89,11 @@ public final class CudaKernels extends DeviceOperations {
   }
 
   @Override
-  public Memory allocate(long bytes) {
+  public final Memory allocate(long bytes) {
     if (bytes < 0) {
       throw new IllegalArgumentException("memory of " + bytes + " bytes cannot be");
     }
-    DeviceMemory allocated = new DeviceMemory(this, device.allocate(Math.max(bytes, 1)), bytes);
+    DeviceMemory allocated = allocateMemory(bytes);
     memory.add(allocated);
     return allocated;
   }
@@ -81,8 +102,18 @@ public final class CudaKernels extends DeviceOperations {
   void free(DeviceMemory freed) {
     if (memory.remove(freed)) {
       device.drain();
-      device.free(freed.address());
+      freeMemory(freed);
     }
+  }
+
+  /** Zeroed memory of the context, from which {@link #freeMemory} will be called. */
+  protected DeviceMemory allocateMemory(long bytes) {
+    return new DeviceMemory(this, device.allocate(Math.max(bytes, 1)).address(), bytes);
+  }
+
+  /** Gives back what {@link #allocateMemory} gave; nothing uses it any more. */
+  protected void freeMemory(DeviceMemory freed) {
+    device.free(freed.address());
   }
 
   /** Closes the device and all memory that is left; later calls do nothing. */
@@ -92,14 +123,39 @@ public final class CudaKernels extends DeviceOperations {
     super.close();
   }
 
+  /** Where a tensor in memory of these kernels lies; fails for any other. */
   @Override
-  long address(Tensor tensor) {
+  protected final long address(Tensor tensor) {
     if (tensor.memory() instanceof DeviceMemory own && own.owner() == this) {
       return own.address(tensor.byteOffset());
     }
     throw new IllegalArgumentException(
         tensor + " lies in memory of " + tensor.memory().location() + ", not of these kernels");
   }
+
+  // --- products ---
+
+  /** Whether {@link #multiply} does the matrix products. */
+  protected boolean multiplies() {
+    return false;
+  }
+
+  /** Enqueues a product on the stream of these kernels. */
+  protected void multiply(MatrixProduct product) {
+    throw new IllegalStateException("these kernels multiply by themselves");
+  }
+
+  @Override
+  protected final void doGemm(
+      boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue) {
+    if (multiplies()) {
+      products.run(this, transposeA, transposeB, a, b, c, epilogue);
+    } else {
+      super.doGemm(transposeA, transposeB, a, b, c, epilogue);
+    }
+  }
+
+  // --- copies ---
 
   /** Where a tensor lies, with its size. */
   private MemorySegment place(Tensor tensor) {

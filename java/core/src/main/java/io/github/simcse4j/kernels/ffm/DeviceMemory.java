@@ -3,8 +3,11 @@ package io.github.simcse4j.kernels.ffm;
 import io.github.simcse4j.tensor.Memory;
 import java.lang.foreign.MemorySegment;
 
-/** Memory of a device: an address that only the device can read. */
-final class DeviceMemory implements Memory {
+/**
+ * Memory of a device: an address that only the device can read. Closing gives back what its owner
+ * has allocated.
+ */
+public class DeviceMemory implements Memory {
 
   private final CudaKernels owner;
   private final MemorySegment address;
@@ -12,11 +15,11 @@ final class DeviceMemory implements Memory {
   private boolean open = true;
 
   /**
-   * @param address of no bytes to the JVM
+   * @param owner in whose context it lies
    */
-  DeviceMemory(CudaKernels owner, MemorySegment address, long bytes) {
+  protected DeviceMemory(CudaKernels owner, long address, long bytes) {
     this.owner = owner;
-    this.address = address;
+    this.address = MemorySegment.ofAddress(address);
     this.bytes = bytes;
   }
 

@@ -134,7 +134,7 @@ abstract class DeviceOperations extends Kernels {
   }
 
   @Override
-  protected final void doGemm(
+  protected void doGemm(
       boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue) {
     begin(Operation.GEMM)
         .int32("dtype", code(a))
@@ -153,6 +153,23 @@ abstract class DeviceOperations extends Kernels {
         .pointer("pre_activation", epilogue.preActivation())
         .pointer("residual", epilogue.residual());
     run(Operation.GEMM);
+  }
+
+  /** What follows a product that is there already: C = epilogue(P). */
+  final void finishGemm(DType dtype, MemorySegment product, Tensor c, GemmEpilogue epilogue) {
+    begin(Operation.GEMM_EPILOGUE)
+        .int32("dtype", code(dtype))
+        .int32("c_dtype", code(c))
+        .int32("epilogue", code(epilogue.kind()))
+        .reserved()
+        .int64("m", c.extent(0))
+        .int64("n", c.extent(1))
+        .pointer("product", product)
+        .pointer("c", c)
+        .pointer("bias", epilogue.bias())
+        .pointer("pre_activation", epilogue.preActivation())
+        .pointer("residual", epilogue.residual());
+    run(Operation.GEMM_EPILOGUE);
   }
 
   @Override

@@ -50,6 +50,21 @@ final class NativeDevice implements AutoCloseable {
    * @param threads host threads that compute, the caller among them
    */
   NativeDevice(SimcseLibrary library, String name, int threads) {
+    this(library, name, threads, MemorySegment.NULL, MemorySegment.NULL);
+  }
+
+  /**
+   * Opens a GPU as a program has it already.
+   *
+   * @param context its CUcontext, or null for the primary one
+   * @param stream its CUstream, or null for a new one
+   */
+  NativeDevice(
+      SimcseLibrary library,
+      String name,
+      int threads,
+      MemorySegment context,
+      MemorySegment stream) {
     this.library = library;
     memoryAllocate = library.function("memory_allocate");
     memoryFree = library.function("memory_free");
@@ -68,19 +83,22 @@ final class NativeDevice implements AutoCloseable {
       operations.put(operation, library.function(operation.member()));
     }
     try (Arena arena = Arena.ofConfined()) {
-      handle = open(name, threads, arena);
+      handle = open(name, threads, context, stream, arena);
       MemorySegment properties = properties(arena);
       tier = properties.getString(Structs.DEVICE_PROPERTIES.offset("tier"));
       description = properties.getString(Structs.DEVICE_PROPERTIES.offset("description"));
     }
   }
 
-  private MemorySegment open(String name, int threads, Arena arena) {
+  private MemorySegment open(
+      String name, int threads, MemorySegment context, MemorySegment stream, Arena arena) {
     MemorySegment options =
         new Arguments(Structs.DEVICE_OPTIONS.size(), arena, Arguments::hostAddress)
             .begin(Structs.DEVICE_OPTIONS)
             .int32("threads", threads)
             .reserved()
+            .pointer("context", context)
+            .pointer("stream", stream)
             .end();
     MemorySegment device = arena.allocate(ValueLayout.ADDRESS);
     check(

@@ -115,7 +115,12 @@ enum Operation {
           .int32("channels", "reserved")
           .struct("dropout", DROPOUT)
           .pointer("mask")),
-  CONVERT(sized().int32("from_dtype", "to_dtype").int64("count").pointer("from", "to"));
+  CONVERT(sized().int32("from_dtype", "to_dtype").int64("count").pointer("from", "to")),
+  GEMM_EPILOGUE(
+      sized()
+          .int32("dtype", "c_dtype", "epilogue", "reserved")
+          .int64("m", "n")
+          .pointer("product", "c", "bias", "pre_activation", "residual"));
 
   private final Struct arguments;
 

@@ -6,7 +6,8 @@ package io.github.simcse4j.kernels.ffm;
  */
 final class Structs {
 
-  static final Struct DEVICE_OPTIONS = Struct.sized().int32("threads", "reserved");
+  static final Struct DEVICE_OPTIONS =
+      Struct.sized().int32("threads", "reserved").pointer("context", "stream");
 
   static final Struct DEVICE_PROPERTIES =
       Struct.sized()
@@ -53,7 +54,7 @@ final class Structs {
           .pointer("layer_norm_replay", "attention_forward", "attention_backward")
           .pointer("pooling_forward", "pooling_backward")
           .pointer("similarity_softmax_forward", "similarity_softmax_backward")
-          .pointer("gradient_norm", "adamw", "dropout_mask", "convert");
+          .pointer("gradient_norm", "adamw", "dropout_mask", "convert", "gemm_epilogue");
 
   private Structs() {}
 }

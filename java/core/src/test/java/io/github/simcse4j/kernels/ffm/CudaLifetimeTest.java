@@ -11,7 +11,6 @@ import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -96,8 +95,7 @@ class CudaLifetimeTest {
   void aFaultNamesOperationAndShapes() {
     Assumptions.assumeFalse(TestDevice.isReal(), "a GPU that failed is of no more use to others");
     try (Kernels kernels = TestDevice.open(DType.F32)) {
-      Memory endless =
-          new DeviceMemory((CudaKernels) kernels, MemorySegment.ofAddress(64), Long.MAX_VALUE);
+      Memory endless = new DeviceMemory((CudaKernels) kernels, 64, Long.MAX_VALUE);
       Tensor from = new Tensor(endless, 0, DType.F32, Shape.of(1L << 42));
       Tensor to = new Tensor(endless, 0, DType.BF16, Shape.of(1L << 42));
       DeviceException fault = assertThrows(DeviceException.class, () -> kernels.convert(from, to));
