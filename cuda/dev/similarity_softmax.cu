@@ -230,13 +230,14 @@ void run_forward(Ladder &ladder, const Shape &shape) {
   }
   const simcse_similarity_softmax_forward args = {
       sizeof args, shape.dtype(), a.hidden,   a.n, a.m,   a.queries,    a.keys,
-      a.targets,   s.contrast,    loss, a.lse, a.query_norm, a.key_norm};
-  SimilarityPlan small = similarity_forward_plan(shape.dtype(), a.hidden, a.n, a.m);
-  p.queue_scratch(similarity_softmax_forward_scratch(shape.dtype(), a.hidden, a.n, a.m));
+      a.targets,   s.contrast,    loss, a.lse, a.query_norm, a.key_norm, nullptr};
+  const SimilarityShape whole = similarity_shape(args);
+  SimilarityPlan small = similarity_forward_plan(whole);
+  p.queue_scratch(similarity_softmax_forward_scratch(whole));
   if (small.logit_tile > 64) {
     small.logit_tile = 64;
-    small.ranges = (int)ceil_divide(small.key_panel / 64, small.tiles_of_range);
-    p.queue_scratch(similarity_forward_bytes(small, shape.dtype(), a.n));
+    small.ranges = (int)ceil_divide(small.column_panel / 64, small.tiles_of_range);
+    p.queue_scratch(similarity_forward_bytes(small, whole));
     p.rung("tile64", "products on tensor cores (f16), tiles of 64 x 64 logits, none of which is stored",
            [&](const Queue &q) { return similarity_softmax_forward(q, args, small); });
   }
@@ -277,12 +278,13 @@ void run_backward(Ladder &ladder, const Shape &shape) {
   }
   const simcse_similarity_softmax_backward args = {
       sizeof args, shape.dtype(), a.hidden,   a.n,        a.m, a.queries,   a.keys,  a.targets,
-      s.contrast,  lse,           query_norm, key_norm, kLossScale, 0, a.d_queries, a.d_keys};
-  SimilarityPlan small = similarity_backward_plan(shape.dtype(), a.hidden, a.n, a.m);
-  p.queue_scratch(similarity_softmax_backward_scratch(shape.dtype(), a.hidden, a.n, a.m));
+      s.contrast,  lse,           query_norm, key_norm, nullptr, kLossScale, 0, a.d_queries, a.d_keys};
+  const SimilarityShape whole = similarity_shape(args);
+  SimilarityPlan small = similarity_backward_plan(whole);
+  p.queue_scratch(similarity_softmax_backward_scratch(whole));
   if (small.logit_tile > 64 || small.gradient_tile > 64) {
     small.logit_tile = small.gradient_tile = 64;
-    p.queue_scratch(similarity_backward_bytes(small, shape.dtype(), a.m));
+    p.queue_scratch(similarity_backward_bytes(small, whole));
     p.rung("tile64", "panels of gradients in f16 that stay in L2, three products on tensor cores, tiles of 64 x 64",
            [&](const Queue &q) { return similarity_softmax_backward(q, args, small); });
   }
