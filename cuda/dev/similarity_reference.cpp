@@ -65,7 +65,9 @@ void through_normalisation(const Side &side, int64_t i, const Doubles &direction
 
 SimilarityVectors::SimilarityVectors(const Shape &shape)
     : n(shape["N"]), m(shape["M"]), hidden(shape.integer("H")), queries(shape.type(), n * hidden),
-      keys(shape.type(), m * hidden), contrast{0.05f, 0, n} {
+      keys(shape.type(), m * hidden), contrast{} {
+  contrast.temperature = 0.05f;
+  contrast.own_negative_offset = n;
   Random random(1);
   queries = Host::random(shape.type(), n * hidden, random);
   keys = Host::random(shape.type(), m * hidden, random);

@@ -228,9 +228,20 @@ void run_forward(Ladder &ladder, const Shape &shape) {
       return fault != 0 ? fault : mean(q);
     });
   }
-  const simcse_similarity_softmax_forward args = {
-      sizeof args, shape.dtype(), a.hidden,   a.n, a.m,   a.queries,    a.keys,
-      a.targets,   s.contrast,    loss, a.lse, a.query_norm, a.key_norm};
+  simcse_similarity_softmax_forward args = {};
+  args.struct_size = sizeof args;
+  args.dtype = shape.dtype();
+  args.hidden = a.hidden;
+  args.queries_count = a.n;
+  args.keys_count = a.m;
+  args.queries = a.queries;
+  args.keys = a.keys;
+  args.targets = a.targets;
+  args.contrast = s.contrast;
+  args.loss = loss;
+  args.lse = a.lse;
+  args.query_norm = a.query_norm;
+  args.key_norm = a.key_norm;
   SimilarityPlan small = similarity_forward_plan(shape.dtype(), a.hidden, a.n, a.m);
   p.queue_scratch(similarity_softmax_forward_scratch(shape.dtype(), a.hidden, a.n, a.m));
   if (small.logit_tile > 64) {
@@ -275,9 +286,22 @@ void run_backward(Ladder &ladder, const Shape &shape) {
       return fault != 0 ? fault : launch(kBackward, alone_backward<T, true>, keys, q.stream, a);
     });
   }
-  const simcse_similarity_softmax_backward args = {
-      sizeof args, shape.dtype(), a.hidden,   a.n,        a.m, a.queries,   a.keys,  a.targets,
-      s.contrast,  lse,           query_norm, key_norm, kLossScale, 0, a.d_queries, a.d_keys};
+  simcse_similarity_softmax_backward args = {};
+  args.struct_size = sizeof args;
+  args.dtype = shape.dtype();
+  args.hidden = a.hidden;
+  args.queries_count = a.n;
+  args.keys_count = a.m;
+  args.queries = a.queries;
+  args.keys = a.keys;
+  args.targets = a.targets;
+  args.contrast = s.contrast;
+  args.lse = lse;
+  args.query_norm = query_norm;
+  args.key_norm = key_norm;
+  args.loss_scale = kLossScale;
+  args.d_queries = a.d_queries;
+  args.d_keys = a.d_keys;
   SimilarityPlan small = similarity_backward_plan(shape.dtype(), a.hidden, a.n, a.m);
   p.queue_scratch(similarity_softmax_backward_scratch(shape.dtype(), a.hidden, a.n, a.m));
   if (small.logit_tile > 64 || small.gradient_tile > 64) {
