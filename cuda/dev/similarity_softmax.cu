@@ -242,12 +242,13 @@ void run_forward(Ladder &ladder, const Shape &shape) {
   args.lse = a.lse;
   args.query_norm = a.query_norm;
   args.key_norm = a.key_norm;
-  SimilarityPlan small = similarity_forward_plan(shape.dtype(), a.hidden, a.n, a.m);
-  p.queue_scratch(similarity_softmax_forward_scratch(shape.dtype(), a.hidden, a.n, a.m));
+  const SimilarityShape extents = similarity_shape(args);
+  SimilarityPlan small = similarity_forward_plan(extents);
+  p.queue_scratch(similarity_softmax_forward_scratch(extents));
   if (small.logit_tile > 64) {
     small.logit_tile = 64;
-    small.ranges = (int)ceil_divide(small.key_panel / 64, small.tiles_of_range);
-    p.queue_scratch(similarity_forward_bytes(small, shape.dtype(), a.n));
+    small.ranges = (int)ceil_divide(small.column_panel / 64, small.tiles_of_range);
+    p.queue_scratch(similarity_forward_bytes(small, extents));
     p.rung("tile64", "products on tensor cores (f16), tiles of 64 x 64 logits, none of which is stored",
            [&](const Queue &q) { return similarity_softmax_forward(q, args, small); });
   }
@@ -302,11 +303,12 @@ void run_backward(Ladder &ladder, const Shape &shape) {
   args.loss_scale = kLossScale;
   args.d_queries = a.d_queries;
   args.d_keys = a.d_keys;
-  SimilarityPlan small = similarity_backward_plan(shape.dtype(), a.hidden, a.n, a.m);
-  p.queue_scratch(similarity_softmax_backward_scratch(shape.dtype(), a.hidden, a.n, a.m));
+  const SimilarityShape extents = similarity_shape(args);
+  SimilarityPlan small = similarity_backward_plan(extents);
+  p.queue_scratch(similarity_softmax_backward_scratch(extents));
   if (small.logit_tile > 64 || small.gradient_tile > 64) {
     small.logit_tile = small.gradient_tile = 64;
-    p.queue_scratch(similarity_backward_bytes(small, shape.dtype(), a.m));
+    p.queue_scratch(similarity_backward_bytes(small, extents));
     p.rung("tile64", "panels of gradients in f16 that stay in L2, three products on tensor cores, tiles of 64 x 64",
            [&](const Queue &q) { return similarity_softmax_backward(q, args, small); });
   }
