@@ -83,7 +83,7 @@ int64_t Shape::operator[](const std::string &name) const {
   return found->second;
 }
 
-Ladder::Ladder(std::FILE *json) : gpu_(plugin::open_gpu(0)), json_(json) {
+Ladder::Ladder(std::FILE *json) : gpu_(plugin::open_gpu(0, nullptr)), json_(json) {
   use_ = std::make_unique<plugin::Use>(*gpu_);
   std::string missing = "none";
   if (gpu_->takes_cublaslt()) cublaslt_ = plugin::CublasLt::open(&missing);
