@@ -50,7 +50,11 @@ class Dropout(Struct):
 
 
 class Contrast(Struct):
-    _fields_ = fields(temperature=c.c_float, own_negative_bias=c.c_float, own_negative_offset=c.c_int64)
+    _fields_ = fields(
+        temperature=c.c_float, own_negative_bias=c.c_float, own_negative_offset=c.c_int64, both_directions=c.c_int32,
+        same_side_negatives=c.c_int32, has_margin=c.c_int32, false_negative_margin=c.c_float, query_ids=Pointer,
+        key_ids=Pointer,
+    )
 
 
 class Options(Struct):
@@ -85,7 +89,7 @@ class SimilarityForward(Struct):
     _fields_ = fields(
         struct_size=c.c_uint64, dtype=c.c_int32, hidden=c.c_int32, queries_count=c.c_int64, keys_count=c.c_int64,
         queries=Pointer, keys=Pointer, targets=Pointer, contrast=Contrast, loss=Pointer, lse=Pointer,
-        query_norm=Pointer, key_norm=Pointer,
+        query_norm=Pointer, key_norm=Pointer, key_lse=Pointer,
     )
 
 
@@ -93,7 +97,7 @@ class SimilarityBackward(Struct):
     _fields_ = fields(
         struct_size=c.c_uint64, dtype=c.c_int32, hidden=c.c_int32, queries_count=c.c_int64, keys_count=c.c_int64,
         queries=Pointer, keys=Pointer, targets=Pointer, contrast=Contrast, lse=Pointer, query_norm=Pointer,
-        key_norm=Pointer, loss_scale=c.c_float, reserved=c.c_int32, d_queries=Pointer, d_keys=Pointer,
+        key_norm=Pointer, key_lse=Pointer, loss_scale=c.c_float, reserved=c.c_int32, d_queries=Pointer, d_keys=Pointer,
     )
 
 
