@@ -240,9 +240,11 @@ void test_similarity(Suite &suite) {
       check_forward(suite, type, s);
       check_backward(suite, type, s, 0.5f);
     }
-    // More than the rows, and the columns, whose sums the forward pass adds up at once.
-    check_forward(suite, type, {2100, 2101, 2, 0.05f, false, false, kBoth});
-    check_forward(suite, type, {3, 8300, 2, 0.05f, false, false, kBoth | kIds});
+    // More than the rows, and the columns, whose sums the CPU's forward pass adds up at once.
+    if (!suite.targets.front().own_memory) {
+      check_forward(suite, type, {2100, 2101, 2, 0.05f, false, false, kBoth});
+      check_forward(suite, type, {3, 8300, 2, 0.05f, false, false, kBoth | kIds});
+    }
     check_copies(suite, type);
   }
 }
