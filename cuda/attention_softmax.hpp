@@ -1,5 +1,5 @@
 // The softmax of attention's forward pass over one block of keys after another (Milakov and Gimelshein 2018), for 16
-// queries of a warp.
+// queries of a warp. Scores become powers of 2 after the largest is subtracted, as in probability_of.
 #pragma once
 
 #include "attention_tile.hpp"
@@ -27,19 +27,17 @@ struct RowSoftmax {
         next[i / 2] = fmaxf(next[i / 2], s[n][i]);
       }
     }
-    float most2[2];
     SIMT_UNROLL for (int h = 0; h < 2; h++) {
       next[h] = quad_max(next[h], at);
       factor[h] = exp2_fast((most[h] - next[h]) * scale2);
       most[h] = next[h];
-      most2[h] = most[h] * scale2;
       sum[h] *= factor[h];
     }
     SIMT_UNROLL for (int j = 0; j < kTiles; j++) {
       if (beyond(j, tiles)) continue;
       SIMT_UNROLL for (int n = 2 * j; n < 2 * j + 2; n++) {
         SIMT_UNROLL for (int i = 0; i < 4; i++) {
-          s[n][i] = exp2_fast(fmaf(s[n][i], scale2, -most2[i / 2]));
+          s[n][i] = exp2_fast((s[n][i] - most[i / 2]) * scale2);
           sum[i / 2] += s[n][i];
         }
       }

@@ -44,7 +44,7 @@ SIMT_DEVICE void row_dots(float (&delta)[2], const bf16 *d_out, const bf16 *out,
 template <int kHead>
 SIMT_DEVICE void take_keys(const BackwardArguments<bf16> &a, const Head &h, float (&d_q)[kHead / 8][4], Tile<kHead> q,
                            Tile<kHead> d_out, int first, Tile<kHead> k, Tile<kHead> v, int key, int count, int tiles,
-                           const float (&lse2)[2], const float (&delta)[2], Site at = Site::here()) {
+                           const float (&lse)[2], const float (&delta)[2], Site at = Site::here()) {
   constexpr int kTiles = kStreamTiles;
   KeptOfRows<kTiles> kept;
   kept.draw(a.dropout, h, first + 16 * warp(), key, tiles, at);
@@ -53,7 +53,7 @@ SIMT_DEVICE void take_keys(const BackwardArguments<bf16> &a, const Head &h, floa
     float s[2 * kTilesAtOnce][4], d_p[2 * kTilesAtOnce][4];
     score_product<kHead, kTilesAtOnce>(d_p, d_out, 16 * warp(), v.from(16 * from), tiles - from, at);
     score_product<kHead, kTilesAtOnce>(s, q, 16 * warp(), k.from(16 * from), tiles - from, at);
-    to_probabilities<kTilesAtOnce>(s, lse2, a.scale * kLog2e, count - 16 * from, tiles - from);
+    to_probabilities<kTilesAtOnce>(s, lse, a.scale, count - 16 * from, tiles - from);
     SIMT_UNROLL for (int j = 0; j < kTilesAtOnce; j++) {
       if (beyond(from + j, tiles)) continue;
       SIMT_UNROLL for (int n = 2 * j; n < 2 * j + 2; n++) {
@@ -86,12 +86,12 @@ SIMT_KERNEL(kAttentionThreads, kHead == 128 ? 2 : 3) query_gradients(BackwardArg
   copy_tile(d_out, a.d_out + row * a.hidden + h.head * kHead, a.hidden, rows, thread(), kAttentionThreads);
   keys.ask(0, qkv + a.hidden, stride, qkv + 2 * a.hidden, stride, h.length, 0);
 
-  float delta[2], lse2[2] = {INFINITY, INFINITY};
+  float delta[2], lse[2] = {INFINITY, INFINITY};
   const int64_t channel = (row + 16 * warp()) * a.hidden + h.head * kHead;
   row_dots<kHead>(delta, a.d_out + channel, a.out + channel, a.hidden, mine);
   SIMT_UNROLL for (int half = 0; half < 2; half++) {
     const int query = lane() / 4 + 8 * half;
-    if (query < mine) lse2[half] = a.lse[(row + 16 * warp() + query) * a.heads + h.head] * kLog2e;
+    if (query < mine) lse[half] = a.lse[(row + 16 * warp() + query) * a.heads + h.head];
   }
   float d_q[kHead / 8][4];
   set_zero(d_q);
@@ -102,7 +102,7 @@ SIMT_KERNEL(kAttentionThreads, kHead == 128 ? 2 : 3) query_gradients(BackwardArg
     if (mine <= 0) continue;
     const int count = tokens_of_block<kStreamRows>(h.length, key);
     const Tile<kHead> k = keys.left(stage), v = keys.right(stage);
-    take_keys(a, h, d_q, q, d_out, first, k, v, key, count, (count + 15) / 16, lse2, delta);
+    take_keys(a, h, d_q, q, d_out, first, k, v, key, count, (count + 15) / 16, lse, delta);
   }
   if (mine <= 0) return;
   bf16 *const to = a.d_qkv + (row + 16 * warp()) * stride + h.head * kHead;
@@ -114,25 +114,25 @@ SIMT_KERNEL(kAttentionThreads, kHead == 128 ? 2 : 3) query_gradients(BackwardArg
 
 // --- keys ---
 
-// The statistics of a block of queries, two of which are held: lse in powers of 2, and delta.
+// The statistics of a block of queries, two of which are held: lse and delta.
 template <int kQueries>
 struct Statistics {
   float *data;
-  float lse2, delta;  // of this thread's query, on their way
+  float lse, delta;  // of this thread's query, on their way
 
-  SIMT_DEVICE const float *lse2_of(int stage) const { return data + stage * 2 * kQueries; }
+  SIMT_DEVICE const float *lse_of(int stage) const { return data + stage * 2 * kQueries; }
   SIMT_DEVICE const float *delta_of(int stage) const { return data + (stage * 2 + 1) * kQueries; }
 
   SIMT_DEVICE void ask(const BackwardArguments<bf16> &a, const Head &h, int first) {
     const int query = first + thread();
     const bool inside = thread() < kQueries && query < h.length;
     const int64_t at = inside ? (int64_t)(h.row + query) * a.heads + h.head : 0;
-    lse2 = inside ? a.lse[at] * kLog2e : INFINITY;
+    lse = inside ? a.lse[at] : INFINITY;
     delta = inside ? a.delta[at] : 0.0f;
   }
   SIMT_DEVICE void put(int stage) const {
     if (thread() >= kQueries) return;
-    data[stage * 2 * kQueries + thread()] = lse2;
+    data[stage * 2 * kQueries + thread()] = lse;
     data[(stage * 2 + 1) * kQueries + thread()] = delta;
   }
 };
@@ -141,15 +141,15 @@ struct Statistics {
 // kept probabilities and gradients of scores, as left operands of products over its queries.
 template <int kAtOnce, typename Kept>
 SIMT_DEVICE void pack_columns(uint32_t (&p)[4], uint32_t (&d_s)[4], float (&s)[2 * kAtOnce][4],
-                              float (&d_p)[2 * kAtOnce][4], int j, const Kept &kept, int from, const float *lse2,
-                              const float *delta, float scale2, float dropout_scale, Site at) {
+                              float (&d_p)[2 * kAtOnce][4], int j, const Kept &kept, int from, const float *lse,
+                              const float *delta, float scale, float dropout_scale, Site at) {
   SIMT_UNROLL for (int n = 2 * j; n < 2 * j + 2; n++) {
     const int fragment = 2 * from + n;
-    const Words<2> column_lse2 = load_words<2>(lse2 + fragment_column(fragment, 0), at);
+    const Words<2> column_lse = load_words<2>(lse + fragment_column(fragment, 0), at);
     const Words<2> column_delta = load_words<2>(delta + fragment_column(fragment, 0), at);
     SIMT_UNROLL for (int i = 0; i < 4; i++) {
       const bool keep = kept(fragment, i);
-      const float weight = exp2_fast(fmaf(s[n][i], scale2, -float_of_bits(column_lse2.word[i % 2])));
+      const float weight = probability_of(s[n][i], scale, float_of_bits(column_lse.word[i % 2]));
       const float d = keep ? d_p[n][i] * dropout_scale : 0.0f;
       s[n][i] = keep ? weight : 0.0f;
       d_p[n][i] = weight * (d - float_of_bits(column_delta.word[i % 2]));
@@ -163,7 +163,7 @@ SIMT_DEVICE void pack_columns(uint32_t (&p)[4], uint32_t (&d_s)[4], float (&s)[2
 template <int kHead, int kTiles>
 SIMT_DEVICE void take_queries(const BackwardArguments<bf16> &a, const Head &h, float (&d_k)[kHead / 8][4],
                               float (&d_v)[kHead / 8][4], Tile<kHead> k, Tile<kHead> v, int first, Tile<kHead> q,
-                              Tile<kHead> d_out, int query, int tiles, const float *lse2, const float *delta,
+                              Tile<kHead> d_out, int query, int tiles, const float *lse, const float *delta,
                               Site at = Site::here()) {
   constexpr int kAtOnce = kHead == 128 ? 1 : kTilesAtOnce;
   KeptOfColumns<kTiles> kept;
@@ -176,7 +176,7 @@ SIMT_DEVICE void take_queries(const BackwardArguments<bf16> &a, const Head &h, f
     SIMT_UNROLL for (int j = 0; j < kAtOnce; j++) {
       if (beyond(from + j, tiles)) continue;
       uint32_t p[4], d_s[4];
-      pack_columns<kAtOnce>(p, d_s, s, d_p, j, kept, from, lse2, delta, a.scale * kLog2e, a.dropout.scale, at);
+      pack_columns<kAtOnce>(p, d_s, s, d_p, j, kept, from, lse, delta, a.scale, a.dropout.scale, at);
       add_product<kHead>(d_v, p, d_out, 16 * (from + j), 0, at);
       add_product<kHead>(d_k, d_s, q, 16 * (from + j), 0, at);
     }
@@ -216,11 +216,11 @@ SIMT_KERNEL(kAttentionThreads, 2) key_gradients(BackwardArguments<bf16> a) {
     if (mine <= 0) continue;
     const int count = tokens_of_block<kQueries>(h.length, query);
     const Tile<kHead> q = queries.left(stage), d_o = queries.right(stage);
-    const float *const lse2 = statistics.lse2_of(stage), *const delta = statistics.delta_of(stage);
+    const float *const lse = statistics.lse_of(stage), *const delta = statistics.delta_of(stage);
     if (kHead < 128 && count == kQueries) {  // `tiles` is a constant: nothing to be asked on the way
-      take_queries<kHead, kTiles>(a, h, d_k, d_v, k, v, first, q, d_o, query, kTiles, lse2, delta);
+      take_queries<kHead, kTiles>(a, h, d_k, d_v, k, v, first, q, d_o, query, kTiles, lse, delta);
     } else {
-      take_queries<kHead, kTiles>(a, h, d_k, d_v, k, v, first, q, d_o, query, (count + 15) / 16, lse2, delta);
+      take_queries<kHead, kTiles>(a, h, d_k, d_v, k, v, first, q, d_o, query, (count + 15) / 16, lse, delta);
     }
   }
   if (mine <= 0) return;

@@ -177,15 +177,20 @@ struct KeptOfColumns {
   SIMT_DEVICE bool operator()(int n, int i) const { return (bits[i] >> 4 * n & 1) != 0; }
 };
 
-// Scores become probabilities, 0 beyond `keys`; `lse2` is the rows' log2-sum-exp, infinite for rows that are not there.
+// Of a score, by its query's log-sum-exp, which is infinite for queries that are not there. To fold log2(e) into `scale`
+// and `lse` would save a product, and round scores of a million to a sixteenth.
+SIMT_DEVICE float probability_of(float score, float scale, float lse) {
+  return exp2_fast(fmaf(score, scale, -lse) * kLog2e);
+}
+
+// Scores become probabilities, 0 beyond `keys`.
 template <int kTiles>
-SIMT_DEVICE void to_probabilities(float (&s)[2 * kTiles][4], const float (&lse2)[2], float scale2, int keys,
-                                  int tiles) {
+SIMT_DEVICE void to_probabilities(float (&s)[2 * kTiles][4], const float (&lse)[2], float scale, int keys, int tiles) {
   SIMT_UNROLL for (int n = 0; n < 2 * kTiles; n++) {
     if (beyond(n / 2, tiles)) continue;
     const bool last = 16 * (n / 2 + 1) > keys;
     SIMT_UNROLL for (int i = 0; i < 4; i++) {
-      s[n][i] = exp2_fast(fmaf(s[n][i], scale2, -lse2[i / 2]));
+      s[n][i] = probability_of(s[n][i], scale, lse[i / 2]);
       if (last && fragment_column(n, i) >= keys) s[n][i] = 0.0f;
     }
   }

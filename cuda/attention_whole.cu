@@ -101,17 +101,17 @@ SIMT_DEVICE void query_gradients(const BackwardArguments<bf16> &a, const Head &h
                                  Tile<kHead> k, Tile<kHead> v, Tile<kHead> d_out, uint32_t (&p)[kTiles][4],
                                  uint32_t (&d_s)[kTiles][4], Site at = Site::here()) {
   const int64_t row = h.row + 16 * tile;
-  float lse2[2];
+  float lse[2];
   SIMT_UNROLL for (int half = 0; half < 2; half++) {
     const int query = lane() / 4 + 8 * half;
-    lse2[half] = 16 * tile + query < h.length ? a.lse[(row + query) * a.heads + h.head] * kLog2e : INFINITY;
+    lse[half] = 16 * tile + query < h.length ? a.lse[(row + query) * a.heads + h.head] : INFINITY;
   }
   KeptOfRows<kTiles> kept;
   kept.draw(a.dropout, h, 16 * tile, 0, tiles, at);
 
   float s[2 * kTiles][4], d_p[2 * kTiles][4];
   score_product<kHead, kTiles>(s, q, 16 * tile, k, tiles, at);
-  to_probabilities<kTiles>(s, lse2, a.scale * kLog2e, h.length, tiles);
+  to_probabilities<kTiles>(s, lse, a.scale, h.length, tiles);
   score_product<kHead, kTiles>(d_p, d_out, 16 * tile, v, tiles, at);
   drop_gradients<kTiles>(d_p, kept, a.dropout.scale, tiles);
 

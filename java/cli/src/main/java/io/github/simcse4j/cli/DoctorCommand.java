@@ -1,5 +1,7 @@
 package io.github.simcse4j.cli;
 
+import io.github.simcse4j.kernels.DeviceTraits;
+import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
 import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.tensor.DType;
@@ -50,7 +52,7 @@ final class DoctorCommand implements Callable<Integer> {
       } else {
         try (var kernels = provider.open(runtime.availableProcessors())) {
           String where = provider.device() + " in " + precisions(provider);
-          line(out, name, "usable on " + where + ": " + kernels.description());
+          line(out, name, "usable on " + where + heads(kernels) + ": " + kernels.description());
         }
         usable |= provider.rank() >= 0;
       }
@@ -67,6 +69,13 @@ final class DoctorCommand implements Callable<Integer> {
         .filter(provider::supports)
         .map(KernelsSelection::precision)
         .collect(Collectors.joining(" and "));
+  }
+
+  private static String heads(Kernels kernels) {
+    DeviceTraits traits = kernels.traits();
+    return traits.headSizes().isEmpty()
+        ? ""
+        : " for heads of " + traits.headSizesInWords() + " channels";
   }
 
   private static String vectorApi() {

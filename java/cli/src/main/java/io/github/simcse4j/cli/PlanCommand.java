@@ -11,6 +11,7 @@ import io.github.simcse4j.kernels.KernelsSelection;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.model.Pooler;
+import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tokenizer.Tokenizer;
 import io.github.simcse4j.tokenizer.Tokenizers;
@@ -122,6 +123,7 @@ final class PlanCommand implements Callable<Integer> {
     try (Kernels kernels = selection.kernels();
         ModelFolder folder = ModelFolder.open(model)) {
       folder.requireLength("--max-length", maxLength);
+      SentenceModel.requireHeads(folder.config(), kernels);
       BatchExtent extent = extent(folder);
       MemoryPlanner.requireChunkHolds(settings, extent.longest());
       ModelMemory size = ModelMemory.of(folder.config(), pooler, kernelsOptions.dtype());

@@ -1,6 +1,7 @@
 package io.github.simcse4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -40,7 +41,28 @@ final class CudaCommandsTest {
   void theDoctorShowsTheDevice() {
     CommandRun run = CommandRun.of("doctor").succeeded();
     assertTrue(
-        run.out().contains("kernels cuda       usable on cuda:0 in fp32 and bf16: "), run.out());
+        run.out()
+            .contains(
+                "kernels cuda       usable on cuda:0 in fp32 and bf16 for heads of 32, 64 or 128"
+                    + " channels: "),
+        run.out());
+  }
+
+  @Test
+  void headsThatTheDeviceDoesNotTakeAreRefusedByAll() throws IOException {
+    Path model = sandbox.copyOfModel(shared.resolve("heads"));
+    Path config = model.resolve("config.json");
+    String heads = "\"num_attention_heads\": ";
+    String before = Files.readString(config);
+    String after = before.replaceFirst(heads + "\\d+", heads + 8);
+    assertNotEquals(before, after);
+    Files.writeString(config, after);
+    String fault = "heads of the model have 16 channels, and kernels cuda take 32, 64 or 128; use";
+    run("plan", "--model", model, "--batch-size", 64).refused(fault, "--device cpu");
+    Path vectors = shared.resolve("none.npy");
+    run("encode", "--model", model, "--input", sandbox.text(), "--output", vectors).refused(fault);
+    Path out = shared.resolve("none");
+    run("train", "--model", model, "--train", sandbox.text(), "--out", out).refused(fault);
   }
 
   @Test

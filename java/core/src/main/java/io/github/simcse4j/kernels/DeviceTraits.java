@@ -1,6 +1,7 @@
 package io.github.simcse4j.kernels;
 
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * What code above a backend may take into account of where it computes.
@@ -13,4 +14,15 @@ public record DeviceTraits(boolean runsAhead, List<Integer> headSizes) {
 
   /** Of the host's processors. */
   public static final DeviceTraits HOST = new DeviceTraits(false, List.of());
+
+  /** Whether attention is computed for heads of so many channels. */
+  public boolean takesHeadsOf(int channels) {
+    return headSizes.isEmpty() || headSizes.contains(channels);
+  }
+
+  /** Such as {@code "32, 64 or 128"}. */
+  public String headSizesInWords() {
+    String all = headSizes.stream().map(String::valueOf).collect(Collectors.joining(", "));
+    return all.replaceFirst(", (\\d+)$", " or $1");
+  }
 }

@@ -1,13 +1,13 @@
 package io.github.simcse4j.model;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
-import java.util.List;
 
 /**
  * A sentence encoder: BERT, a pooler, and for the pooler {@code cls} a linear layer with tanh. It
@@ -36,13 +36,13 @@ public final class SentenceModel implements AutoCloseable {
     this.parameters = new ModelParameters(layout, kernels, dtype, trainable);
   }
 
-  private static void requireHeads(EncoderConfig config, Kernels kernels) {
-    List<Integer> sizes = kernels.traits().headSizes();
-    int size = config.hiddenSize() / config.heads();
-    if (!sizes.isEmpty() && !sizes.contains(size)) {
+  /** Refuses a model whose attention these kernels do not compute, before there is one. */
+  public static void requireHeads(EncoderConfig config, Kernels kernels) {
+    DeviceTraits traits = kernels.traits();
+    if (!traits.takesHeadsOf(config.headSize())) {
       throw new InputException(
           "the heads of the model have %d channels, and kernels %s take %s; use --device cpu."
-              .formatted(size, kernels.name(), sizes));
+              .formatted(config.headSize(), kernels.name(), traits.headSizesInWords()));
     }
   }
 

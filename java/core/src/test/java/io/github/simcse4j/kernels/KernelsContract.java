@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.simcse4j.kernels.KernelsFixture.Result;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.tensor.DType;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -40,8 +39,7 @@ interface KernelsContract {
 
   /** A head size that the backend takes: this, or else 64, whose root is a whole number. */
   default int headSize(int wanted) {
-    List<Integer> sizes = kernels().traits().headSizes();
-    return sizes.isEmpty() || sizes.contains(wanted) ? wanted : 64;
+    return kernels().traits().takesHeadsOf(wanted) ? wanted : 64;
   }
 
   /** The seed of a case; {@code -Dsimcse.seed=N} gives other numbers. */

@@ -187,7 +187,7 @@ class CudaTrainingTest {
       InputException fault =
           assertThrows(InputException.class, () -> eight.model(Pooler.AVG, kernels, DType.F32));
       assertEquals(
-          "the heads of the model have 8 channels, and kernels cuda take [32, 64, 128]; use --device"
+          "the heads of the model have 8 channels, and kernels cuda take 32, 64 or 128; use --device"
               + " cpu.",
           fault.getMessage());
     }

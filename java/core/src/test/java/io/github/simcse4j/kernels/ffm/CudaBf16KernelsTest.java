@@ -26,12 +26,6 @@ class CudaBf16KernelsTest extends KernelsSuite {
     return TestDevice.isReal() ? 150 : 3;
   }
 
-  /** Its kernels take scores as powers of 2, for which a million is rounded to a sixteenth. */
-  @Override
-  public double hugeQuery() {
-    return 16;
-  }
-
   @Override
   public DType dtype() {
     return DType.BF16;
