@@ -162,6 +162,8 @@ void Device::release(const void *memory) {
 void Device::copy_to_device(Stream stream, void *to, const void *host, int64_t bytes) {
   if (pinned(host, bytes)) {
     gpu_->copy_to_device(stream, to, host, bytes);
+  } else if (graphs_.recording(stream)) {
+    fail(SIMCSE_INVALID_ARGUMENT, "a graph is being recorded on this stream, which takes memory of host_allocate alone");
   } else {
     staging_->copy_to_device(stream, to, host, bytes);
   }

@@ -547,10 +547,11 @@ typedef struct simcse_api {
   simcse_status (*weights_release)(simcse_device *device, const void *memory);
 
   /* -- graphs --
-     Operations and memory_zero that are enqueued on a stream between the two calls may be launched as a whole at the
-     second, which costs the host less where they are many and small. Executable graphs are kept by key and brought up
-     to date: work that enqueues the same operations over like shapes, such as batches of about as many tokens, shares
-     a key, whatever its arguments are. Nothing else may be asked of the stream in between. A call that fails is left out.
+     Operations, memory_zero, and copies to the device from memory of host_allocate, that are enqueued on a stream
+     between the two calls, may be launched as a whole at the second, which costs the host less where they are many and
+     small. Executable graphs are kept by key and brought up to date: work that enqueues the same operations over like
+     shapes, such as batches of about as many tokens, shares a key, whatever its arguments are. Nothing else may be asked
+     of the stream in between. A call that fails is left out.
      On "cpu", and where a key comes for the first time, all run as they are called. -- */
   simcse_status (*graph_begin)(simcse_device *device, simcse_stream *stream, int64_t key);
   simcse_status (*graph_end)(simcse_device *device, simcse_stream *stream);

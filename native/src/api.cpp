@@ -180,7 +180,7 @@ simcse_status host_free(simcse_device *device, void *memory) {
 
 simcse_status copy_to_device(simcse_device *device, simcse_stream *stream, void *to, const void *host, int64_t bytes) {
   return on("copy_to_device", device, [&](const Call &call) {
-    simcse_stream *inner = call.idle(stream);
+    simcse_stream *inner = call.stream(stream);
     if (!call.some(bytes)) return;
     call.not_null("to", to);
     call.not_null("host", host);

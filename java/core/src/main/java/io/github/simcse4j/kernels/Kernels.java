@@ -60,6 +60,17 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     return BatchStage.HOST;
   }
 
+  /**
+   * Runs work that a device may record and launch as a whole, which saves the host much where
+   * operations are many and small. Nothing of it is done with certainty before it has returned.
+   *
+   * @param key the same for work that asks for the same operations over like shapes
+   * @param work operations, {@link #zero} and {@link #iota} alone
+   */
+  public void together(long key, Runnable work) {
+    work.run();
+  }
+
   /** Copies host to backend; same type and shape. */
   public abstract void upload(Tensor host, Tensor tensor);
 

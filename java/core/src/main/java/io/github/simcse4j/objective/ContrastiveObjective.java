@@ -61,8 +61,8 @@ public record ContrastiveObjective(
   /**
    * The loss and its gradient.
    *
-   * @param ids what the sentence of each embedding says, I64 (E) in memory of the host: equal for
-   *     equal sentences; null unless {@link ContrastiveOptions#maskDuplicates}
+   * @param ids what the sentence of each embedding says, I64 (E): equal for equal sentences; null
+   *     unless {@link ContrastiveOptions#maskDuplicates}
    */
   public void evaluate(
       Kernels kernels,
@@ -85,11 +85,9 @@ public record ContrastiveObjective(
     Tensor keys = embeddings.rows(queryCount, all);
     ContrastPairs pairs = new ContrastPairs(queries, keys, targets);
     if (options.maskDuplicates()) {
-      Tensor own = workspace.tensor(DType.I64, all);
-      kernels.upload(ids, own);
       pairs =
           new ContrastPairs(
-              queries, keys, targets, own.rows(0, queryCount), own.rows(queryCount, all));
+              queries, keys, targets, ids.rows(0, queryCount), ids.rows(queryCount, all));
     }
     ContrastStatistics statistics = statistics(embeddings.dtype(), queryCount, all, workspace);
     kernels.similaritySoftmaxForward(pairs, contrast, loss, statistics);
@@ -109,8 +107,7 @@ public record ContrastiveObjective(
     long keys = Workspace.bytes(accumulator, all - queryCount);
     return Workspace.bytes(DType.I32, queryCount)
         + 2 * Workspace.bytes(accumulator, queryCount)
-        + (options.bothDirections() ? 2 : 1) * keys
-        + (options.maskDuplicates() ? Workspace.bytes(DType.I64, all) : 0);
+        + (options.bothDirections() ? 2 : 1) * keys;
   }
 
   private ContrastStatistics statistics(

@@ -6,6 +6,8 @@ import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.objective.ContrastiveOptions;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Workspace;
 import java.util.Locale;
 
 /**
@@ -129,7 +131,8 @@ public final class MemoryPlanner {
   private long embeddingBytes(BatchExtent batch) {
     return 2 * model.embeddingBytes(batch.embeddings())
         + ContrastiveObjective.workspaceBytes(
-            lossOptions, model.dtype(), batch.groups(), batch.embeddings());
+            lossOptions, model.dtype(), batch.groups(), batch.embeddings())
+        + (lossOptions.maskDuplicates() ? Workspace.bytes(DType.I64, batch.embeddings()) : 0);
   }
 
   private static InputException refusal(MemoryPlan plan) {

@@ -69,7 +69,12 @@ final class TrainStep implements AutoCloseable {
 
   /** A batch on its way through the model. */
   private record Batch(
-      int count, List<BatchChunk> chunks, DropoutKey key, Tensor embeddings, Tensor dEmbeddings) {}
+      int count,
+      List<BatchChunk> chunks,
+      DropoutKey key,
+      Tensor embeddings,
+      Tensor dEmbeddings,
+      Tensor ids) {}
 
   /** A chunk whose activations are there, and where they start. */
   private record Encoded(ForwardPass pass, long mark) {}
@@ -203,21 +208,51 @@ final class TrainStep implements AutoCloseable {
     int count = sampler.batch(epoch, number, groups);
     List<BatchChunk> chunks =
         BatchChunk.cut(store, groups, count, extent.views(), plan.tokensPerChunk());
-    Batch batch = new Batch(count, chunks, key, embeddings(count), embeddings(count));
-    Deque<Encoded> kept = encode(batch);
-    long mark = workspace.mark();
+    Batch batch = new Batch(count, chunks, key, embeddings(count), embeddings(count), ids(count));
+    if (chunks.size() == 1) {
+      PackedBatch whole = pack(batch, 0);
+      kernels.together(
+          likeShapes(whole),
+          () -> {
+            Encoded encoded = forward(batch, 0, whole, true);
+            if (evaluate(batch, lossScale, loss, norm)) {
+              backward(batch, 0, encoded, gradients);
+            }
+          });
+    } else {
+      Deque<Encoded> kept = encode(batch);
+      if (evaluate(batch, lossScale, loss, norm)) {
+        backward(batch, kept, gradients);
+      }
+    }
+    long tokens = chunks.stream().mapToLong(BatchChunk::rows).sum();
+    return new Result(count, tokens, chunks.size());
+  }
+
+  /** The same for batches of about as many tokens: what is asked for is then mostly the same. */
+  private static long likeShapes(PackedBatch batch) {
+    return (bucket(batch.tokens()) * 31 + bucket(batch.maxLength())) * 31 + batch.sentences();
+  }
+
+  /** The next number of three binary digits, at most a quarter above. */
+  private static long bucket(long count) {
+    long step = Math.max(1, Long.highestOneBit(count) / 4);
+    return (count + step - 1) / step * step;
+  }
+
+  /** The loss and its gradient; false where the embeddings are known to be no numbers. */
+  private boolean evaluate(Batch batch, float lossScale, Tensor loss, Tensor norm) {
     Tensor embeddings = batch.embeddings;
     kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
     if (norm.memory() instanceof HostMemory && !Double.isFinite(norm.get(0))) {
       loss.set(0, Double.NaN);
-      return new Result(count, 0, chunks.size());
+      return false;
     }
+    long mark = workspace.mark();
     objective.evaluate(
-        kernels, count, embeddings, ids(count), lossScale, loss, batch.dEmbeddings, workspace);
+        kernels, batch.count, embeddings, batch.ids, lossScale, loss, batch.dEmbeddings, workspace);
     workspace.release(mark);
-    backward(batch, kept, gradients);
-    long tokens = chunks.stream().mapToLong(BatchChunk::rows).sum();
-    return new Result(count, tokens, chunks.size());
+    return true;
   }
 
   /** Computes the embeddings; returns the chunks that are kept, the last on top. */
@@ -226,9 +261,9 @@ final class TrainStep implements AutoCloseable {
     int firstKept = Math.max(0, batch.chunks.size() - plan.kept());
     for (int i = 0; i < batch.chunks.size(); i++) {
       if (i >= firstKept) {
-        kept.push(forward(batch, i, true));
+        kept.push(forward(batch, i, pack(batch, i), true));
       } else {
-        workspace.release(forward(batch, i, false).mark);
+        workspace.release(forward(batch, i, pack(batch, i), false).mark);
       }
     }
     return kept;
@@ -237,19 +272,25 @@ final class TrainStep implements AutoCloseable {
   /** From the last chunk to the first, so that how many are kept decides no bit of the sums. */
   private void backward(Batch batch, Deque<Encoded> kept, Tensor gradients) {
     for (int i = batch.chunks.size() - 1; i >= 0; i--) {
-      Encoded encoded = kept.isEmpty() ? forward(batch, i, true) : kept.pop();
-      model.backward(encoded.pass, rows(batch.dEmbeddings, batch, i), gradients);
-      workspace.release(encoded.mark);
+      Encoded encoded = kept.isEmpty() ? forward(batch, i, pack(batch, i), true) : kept.pop();
+      backward(batch, i, encoded, gradients);
     }
   }
 
-  private Encoded forward(Batch batch, int index, boolean training) {
-    long mark = workspace.mark();
+  private void backward(Batch batch, int index, Encoded encoded, Tensor gradients) {
+    model.backward(encoded.pass, rows(batch.dEmbeddings, batch, index), gradients);
+    workspace.release(encoded.mark);
+  }
+
+  private PackedBatch pack(Batch batch, int index) {
     BatchChunk chunk = batch.chunks.get(index);
-    PackedBatch packed =
-        packer
-            .packColumns(groups, batch.count, chunk.from(), chunk.to())
-            .withViews(chunk.firstView(), chunk.views());
+    return packer
+        .packColumns(groups, batch.count, chunk.from(), chunk.to())
+        .withViews(chunk.firstView(), chunk.views());
+  }
+
+  private Encoded forward(Batch batch, int index, PackedBatch packed, boolean training) {
+    long mark = workspace.mark();
     Tensor embeddings = rows(batch.embeddings, batch, index);
     return new Encoded(
         model.forward(packed, batch.key, training, true, embeddings, workspace), mark);
@@ -262,13 +303,15 @@ final class TrainStep implements AutoCloseable {
     }
     int columns = store.columns();
     int sentences = count * columns;
-    Tensor ids = hostIds.rows(0, (long) extent.views() * sentences);
+    Tensor host = hostIds.rows(0, (long) extent.views() * sentences);
     for (int i = 0; i < sentences; i++) {
       long hash = store.hash(groups[i % count] * columns + i / count);
       for (long view = 0; view < extent.views(); view++) {
-        ids.segment().setAtIndex(ValueLayout.JAVA_LONG, view * sentences + i, hash);
+        host.segment().setAtIndex(ValueLayout.JAVA_LONG, view * sentences + i, hash);
       }
     }
+    Tensor ids = workspace.tensor(DType.I64, host.elements());
+    kernels.upload(host, ids);
     return ids;
   }
 

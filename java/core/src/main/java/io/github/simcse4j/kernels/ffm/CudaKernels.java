@@ -214,8 +214,26 @@ public class CudaKernels extends DeviceOperations {
     }
   }
 
+  /** As one CUDA graph. */
+  @Override
+  public void together(long key, Runnable work) {
+    device.beginGraph(key);
+    try {
+      work.run();
+    } catch (RuntimeException | Error e) {
+      device.dropGraph();
+      throw e;
+    }
+    device.endGraph();
+  }
+
+  /** The array of {@link #iota} is made long enough here, as it cannot grow in a recording. */
   @Override
   public BatchStage stage(BatchLimits limits) {
+    long counted = (limits.sentences() + 1L) * Integer.BYTES;
+    if (counting.byteSize() < counted) {
+      count(counted);
+    }
     return new DeviceStage(this, device, limits);
   }
 }

@@ -38,6 +38,8 @@ final class NativeDevice implements AutoCloseable {
   private final MemorySegment eventRecord;
   private final MemorySegment eventWait;
   private final MemorySegment eventSynchronize;
+  private final MemorySegment graphBegin;
+  private final MemorySegment graphEnd;
   private final MemorySegment weightsHold;
   private final MemorySegment weightsRelease;
   private boolean open = true;
@@ -77,6 +79,8 @@ final class NativeDevice implements AutoCloseable {
     eventRecord = library.function("event_record");
     eventWait = library.function("event_wait");
     eventSynchronize = library.function("event_synchronize");
+    graphBegin = library.function("graph_begin");
+    graphEnd = library.function("graph_end");
     weightsHold = library.function("weights_hold");
     weightsRelease = library.function("weights_release");
     for (Operation operation : Operation.values()) {
@@ -247,6 +251,20 @@ final class NativeDevice implements AutoCloseable {
   /** Waits until the event has come. */
   void synchronizeEvent(MemorySegment event) {
     check("event_synchronize", Downcalls.call(eventSynchronize, handle, event));
+  }
+
+  /** What is enqueued from now on is launched at {@link #endGraph}. */
+  void beginGraph(long key) {
+    check("graph_begin", Downcalls.call(graphBegin, handle, STREAM, key));
+  }
+
+  void endGraph() {
+    check("graph_end", Downcalls.call(graphEnd, handle, STREAM));
+  }
+
+  /** Ends it after a failure, which is then what is told of. */
+  void dropGraph() {
+    end("graph_end", Downcalls.call(graphEnd, handle, STREAM));
   }
 
   void holdWeights(MemorySegment memory) {
