@@ -40,7 +40,7 @@ std::string reason;
 plugin::Gpu &gpu() {
   static const std::unique_ptr<plugin::Gpu> opened = [] {
     try {
-      return plugin::open_gpu(0);
+      return plugin::open_gpu(0, nullptr);
     } catch (const Failure &failure) {
       std::printf("FAILED: %s\n", failure.text.c_str());
       std::exit(1);
