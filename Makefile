@@ -138,9 +138,9 @@ bench-gpu: target/gpu-laid-out ## times on cuda:0 beside PyTorch's; ARGS='--sent
 gpu-status: ## which CUDA kernels have passed on which GPU, as they are now; exit code 1 while any has not
 	@bench/gpu/run status --sources cuda --records bench/results
 
-rehearse-gpu: target/gpu-rehearsal ## runs the tests and benchmarks for a GPU over the emulator; records: target/rehearsal
-	@$(gpu-home)-rehearsal/gpu/run test --rehearsal --records target/rehearsal $(ARGS)
-	@$(gpu-home)-rehearsal/gpu/run bench --rehearsal --records target/rehearsal $(ARGS)
+rehearse-gpu: target/gpu-rehearsal ## both over the emulator, records: target/rehearsal; VERBS=test ARGS='--only java' for some
+	@for verb in $(or $(VERBS),test bench); do \
+	  $(gpu-home)-rehearsal/gpu/run $$verb --rehearsal --records target/rehearsal $(ARGS) || exit 1; done
 
 train: build ## the quickstart: trains a small encoder on generated text, with scores before and after
 	@$(home)/bin/simcse quickstart --out target/quickstart

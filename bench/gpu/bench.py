@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import records
-from bundle import DEVICE
+from bundle import DEVICE, chosen
 from checks import MINUTES
 
 IN_USE = "product"  # the ladder's name for the version that libsimcse_cuda.so has
@@ -265,9 +265,8 @@ def outcome(reached, wanted, rehearsal):
 def run(it, folder, sentences, quick, only=""):
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(it, work, sentences, quick)
-        for name in ("kernels", "loss", "training"):
-            if name.startswith(only):
-                getattr(bench, f"measure_{name}")()
+        for part in chosen(["kernels", "loss", "training"], only):
+            getattr(bench, f"measure_{part}")()
     record = {**it.record("bench"), "passed": all(result.passed for result in bench.results),
               "targets": [{"name": name, "reached": reached, "wanted": wanted,
                            "result": outcome(reached, wanted, it.rehearsal)}

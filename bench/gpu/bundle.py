@@ -17,6 +17,14 @@ class Missing(Exception):
     """Something without which nothing can be run: one sentence with the remedy."""
 
 
+def chosen(parts, only):
+    """The parts that --only names, all where it is empty."""
+    found = [part for part in parts if part.startswith(only)]
+    if not found:
+        raise Missing(f"--only {only} names no part; there are {', '.join(parts)}")
+    return found
+
+
 class Result:
     """How a program ended, and what it wrote."""
 
@@ -64,7 +72,7 @@ class Bundle:
 
     def find_device(self):
         found = self.run("device", [self.programs / "suite", self.library / "libsimcse.so", "device"], 120)
-        match = re.search(rf"^{DEVICE} is (\S+): (.*)$", found.text, re.MULTILINE)
+        match = re.search(rf"^{DEVICE} is (\S+): (?:\1, )?(.*)$", found.text, re.MULTILINE)
         if not match:
             raise Missing(f"there is no GPU to run on: {found.text.strip()}")
         tier, description = match.groups()

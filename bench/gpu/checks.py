@@ -9,7 +9,7 @@ import statistics
 import tempfile
 
 import records
-from bundle import DEVICE, Missing, Result
+from bundle import DEVICE, Missing, Result, chosen
 
 FAMILIES = ["gemm", "elementwise", "layer_norm", "embedding", "attention", "pooling", "similarity", "optimiser", "masks",
             "convert"]
@@ -182,21 +182,21 @@ def kernels_of(it, results):
 
 def run(it, folder, jobs, only=""):
     print(f"{DEVICE}: {it.device['gpu']} ({it.device['tier']}), driver {it.device['driver']}", flush=True)
-    results = []
+    groups = {"kernels": kernel_tests, "operations": operations, "ladder": ladders, "java": java_tests}
+    parts, results = chosen([*groups, "training"], only), []
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        groups = {"kernels": kernel_tests, "operations": operations, "ladder": ladders, "java": java_tests}
-        tasks = [task for name, group in groups.items() if name.startswith(only) for task in group(it)]
+        tasks = [task for name, group in groups.items() if name in parts for task in group(it)]
         for done in concurrent.futures.as_completed([pool.submit(task) for task in tasks]):
             results.append(done.result())
             results[-1].say()
-        if "training".startswith(only):
+        if "training" in parts:
             for result in Trainings(it, work).all():
                 results.append(result)
                 result.say()
     passed = bool(results) and all(result.passed for result in results)
     record = {**it.record("test"), "passed": passed, "whole": not only,
               "tests": [result.record() for result in sorted(results, key=lambda result: result.name)],
-              "kernels": kernels_of(it, results) if "kernels".startswith(only) else {}}
+              "kernels": kernels_of(it, results) if "kernels" in parts else {}}
     kept = records.keep(folder, record, records.markdown(record, "Tests"))
     print(f"{it.device['gpu']}: {records.counts(record['tests'])}; {kept}")
     return 0 if passed else 1

@@ -52,7 +52,8 @@ class Folder(unittest.TestCase):
     def bundle(self, tier="sm_90", rehearsal=False):
         self.write("gpu/build.json", json.dumps({"commit": "abc", "toolkit": "13.0", "kernels": {
             "adamw": "1", "attention_whole": "2", "partial_sums": "3"}}))
-        self.write("gpu/programs/suite", f'#!/bin/sh\necho "cuda:0 is {tier}: Made-up GPU, driver for CUDA 13.0"\n', True)
+        self.write("gpu/programs/suite", f'#!/bin/sh\necho "cuda:0 is {tier}: {tier}, Made-up GPU, driver for CUDA 13.0"\n',
+                   True)
         self.write("gpu/programs/kernel-tests",
                    '#!/bin/sh\n[ "$1" != --files ] || { echo adamw_test; echo attention_test; }\n', True)
         self.write("gpu/programs/faults", "#!/bin/sh\n", True)
@@ -155,6 +156,12 @@ class Tests(Folder):
         results = [bundle.Result("kernels/adamw_test", 0, 1, ""), bundle.Result("kernels/attention_test", 1, 1, "wrong")]
         passed = {name: kernel["passed"] for name, kernel in checks.kernels_of(it, results).items()}
         self.assertEqual({"adamw": True, "attention_whole": False, "partial_sums": False}, passed)
+
+    def test_a_part_that_there_is_not_is_refused(self):
+        for run in (lambda: checks.run(self.bundle(), self.folder, 1, "loss"),
+                    lambda: bench.run(self.bundle(), self.folder, None, True, "java")):
+            with self.assertRaisesRegex(bundle.Missing, "--only .* names no part; there are kernels, "):
+                self.quietly(run)
 
     def test_a_failure_is_recorded_with_its_text(self):
         it = self.bundle()
