@@ -210,6 +210,8 @@ def targets(bench):
 
 
 def kernel_table(bench):
+    if not bench.kernels:
+        return ["## Kernels", "", "Not measured.", ""]
     copy, product = ceilings_of(bench.kernels)
     lines = ["## Ceilings", "", f"Copy {copy / 1e12:.2f} TB/s, bf16 product by cuBLASLt {product / 1e12:.0f} TFLOP/s.", "",
              "## Kernels", "", "Floor: bytes by the copy or FLOPs by the product, whichever takes longer; share: floor by "
