@@ -138,7 +138,7 @@ bench-gpu: target/gpu-laid-out ## times on cuda:0 beside PyTorch's; ARGS='--sent
 gpu-status: ## which CUDA kernels have passed on which GPU, as they are now; exit code 1 while any has not
 	@bench/gpu/run status --sources cuda --records bench/results
 
-rehearse-gpu: target/gpu-rehearsal ## both over the emulator, records: target/rehearsal; VERBS=test ARGS='--only java' for some
+rehearse-gpu: target/gpu-rehearsal ## both over the emulator, into target/rehearsal; VERBS=test ARGS='--only java'
 	@for verb in $(or $(VERBS),test bench); do \
 	  $(gpu-home)-rehearsal/gpu/run $$verb --rehearsal --records target/rehearsal $(ARGS) || exit 1; done
 

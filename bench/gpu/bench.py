@@ -58,7 +58,7 @@ class Bench:
     def measure_loss(self):
         """The million in a process of its own, since it has no other size's rate to expect too little from."""
         width = 64 if self.it.rehearsal else 768
-        sizes = ["32,64"] if self.it.rehearsal else [str(LARGE) if self.quick else f"1024,16384,{LARGE},262144", MILLION]
+        sizes = [LARGE if self.quick else f"1024,16384,{LARGE},262144", MILLION] if not self.it.rehearsal else ["32,64"]
         for number, some in enumerate(sizes):
             self.loss += self.table(f"loss-{number + 1}", ["bench", "loss", "--n", some, "--dim", width])
         out = self.work / "peer-losses.jsonl"
@@ -202,7 +202,7 @@ def targets(bench):
          ratio_to_peers(bench, lambda line: line["operation"].startswith("dropout_mask")), 3),
         ("least share of the copy bandwidth of a kernel bound by memory", min(memory_bound, default=None),
          MEMORY_BOUND),
-        (f"loss of N = {LARGE:,}: share of the rate of a product", shares[LARGE] / 100 if LARGE in shares else None, 0.5),
+        (f"loss of N = {LARGE:,}, percent of the rate of a product", shares.get(LARGE), 50),
         (f"loss of N = {LARGE:,} beside PyTorch in one piece", loss_beside("PyTorch"), 1),
         (f"loss of N = {LARGE:,} beside sentence-transformers' cached loss", loss_beside("sentence-transformers"), 3),
         (f"loss of N = {MILLION:,} runs", 1.0 if MILLION in milliseconds else None, 1),
@@ -247,9 +247,10 @@ def markdown(record, bench):
         reached = "" if target["reached"] is None else f"{target['reached']:,.4g}"
         lines.append(f"| {target['name']} | {target['wanted']:,} | {reached} | {target['result']} |")
     peers = [{**peer, "rate": f"{peer['rate']:,.0f} sentences/s"} for peer in bench.peer_steps]
+    losses = [{"N": f"{peer['n']:,}", "version": peer["version"], "ms": f"{peer['ms']:,.4g}",
+               "peak MB": f"{peer['peakMB']:,.0f}"} for peer in bench.peer_losses]
     lines += ["", *kernel_table(bench), *rows_table("Contrastive loss, forward and backward", bench.loss),
-              *rows_table("The same by its peers", [{**peer, "n": f"{peer['n']:,}", "ms": f"{peer['ms']:,.4g}",
-                                                     "peakMB": f"{peer['peakMB']:,.0f}"} for peer in bench.peer_losses]),
+              *rows_table("The same by its peers", losses),
               *rows_table("Training steps, BERT-base, length 32, bf16", bench.steps),
               *rows_table("The same by sentence-transformers", peers)]
     failed = [result for result in bench.results if not result.passed]
@@ -273,8 +274,8 @@ def run(it, folder, sentences, quick, only=""):
               "targets": [{"name": name, "reached": reached, "wanted": wanted,
                            "result": outcome(reached, wanted, it.rehearsal)}
                           for name, reached, wanted in targets(bench)],
-              "kernels": bench.kernels, "peers": bench.peers, "loss": bench.loss, "peers of the loss": bench.peer_losses,
-              "training": bench.steps,
+              "kernels": bench.kernels, "peers": bench.peers, "loss": bench.loss,
+              "peers of the loss": bench.peer_losses, "training": bench.steps,
               "sentence-transformers": bench.peer_steps}
     text = markdown(record, bench)
     kept = records.keep(folder, record, text)

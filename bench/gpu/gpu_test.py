@@ -52,8 +52,8 @@ class Folder(unittest.TestCase):
     def bundle(self, tier="sm_90", rehearsal=False):
         self.write("gpu/build.json", json.dumps({"commit": "abc", "toolkit": "13.0", "kernels": {
             "adamw": "1", "attention_whole": "2", "partial_sums": "3"}}))
-        self.write("gpu/programs/suite", f'#!/bin/sh\necho "cuda:0 is {tier}: {tier}, Made-up GPU, driver for CUDA 13.0"\n',
-                   True)
+        told = f"cuda:0 is {tier}: {tier}, Made-up GPU, driver for CUDA 13.0"
+        self.write("gpu/programs/suite", f'#!/bin/sh\necho "{told}"\n', True)
         self.write("gpu/programs/kernel-tests",
                    '#!/bin/sh\n[ "$1" != --files ] || { echo adamw_test; echo attention_test; }\n', True)
         self.write("gpu/programs/faults", "#!/bin/sh\n", True)
@@ -248,7 +248,7 @@ class Benchmarks(Folder):
         self.assertEqual("met", rows["attention beside the best peer, up to 64 tokens"])
         self.assertEqual("met", rows["least share of the copy bandwidth of a kernel bound by memory"])
         self.assertEqual("not measured", rows["dropout mask beside PyTorch"])
-        self.assertEqual("met", rows["loss of N = 65,536: share of the rate of a product"])
+        self.assertEqual("met", rows["loss of N = 65,536, percent of the rate of a product"])
         self.assertEqual("missed", rows["loss of N = 65,536 beside PyTorch in one piece"])
         self.assertEqual("met", rows["loss of N = 65,536 beside sentence-transformers' cached loss"])
         self.assertEqual("not measured", rows["loss of N = 1,048,576 runs"])
