@@ -138,9 +138,9 @@ bench-gpu: target/gpu-laid-out ## times on cuda:0 beside PyTorch's; ARGS='--sent
 gpu-status: ## which CUDA kernels have passed on which GPU, as they are now; exit code 1 while any has not
 	@bench/gpu/run status --sources cuda --records bench/results
 
-rehearse-gpu: target/gpu-rehearsal ## runs the tests and benchmarks for a GPU over the emulator; records: target/rehearsal
-	@$(gpu-home)-rehearsal/gpu/run test --rehearsal --records target/rehearsal $(ARGS)
-	@$(gpu-home)-rehearsal/gpu/run bench --rehearsal --records target/rehearsal $(ARGS)
+rehearse-gpu: target/gpu-rehearsal ## both over the emulator, into target/rehearsal; VERBS=test ARGS='--only java'
+	@for verb in $(or $(VERBS),test bench); do \
+	  $(gpu-home)-rehearsal/gpu/run $$verb --rehearsal --records target/rehearsal $(ARGS) || exit 1; done
 
 train: build ## the quickstart: trains a small encoder on generated text, with scores before and after
 	@$(home)/bin/simcse quickstart --out target/quickstart
@@ -218,15 +218,18 @@ junit := $(shell sed -n 's/.*<junit.version>\(.*\)<.*/\1/p' pom.xml)
 # $(call lay-out,FOLDER,LIBRARIES,PROGRAMS,LADDERS): the command with these libraries, and programs, scripts, Java tests.
 define lay-out
 	@rm -rf $(1) && cp -R $(home) $(1) && rm -f $(1)/runtime/.made
-	@mkdir -p $(1)/gpu/programs/dev $(1)/gpu/java
+	@mkdir -p $(1)/gpu/programs/dev $(1)/gpu/java/tests
 	@cp -L $(2)/libsimcse.so $(2)/libsimcse_cuda.so $(1)/lib/
 	@cp $(3)/kernel-tests $(3)/suite $(wildcard $(3)/faults) $(1)/gpu/programs/
 	@for each in $(4)/*; do case $$each in *.txt | */planted) ;; *) [ ! -x "$$each" ] || cp "$$each" $(1)/gpu/programs/dev/ ;; \
 	  esac; done
 	@cp bench/gpu/run $(filter-out %_test.py,$(wildcard bench/gpu/*.py)) $(1)/gpu/
 	@bench/gpu/run describe --sources cuda >$(1)/gpu/build.json
-	@$(mvn) test-compile -pl java/core -am
-	@cp -R java/core/target/test-classes $(1)/gpu/java/tests
+	@$(mvn) package org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies -DskipTests \
+	  -pl java/cli,java/jcuda -am -DincludeGroupIds=org.jcuda -DincludeScope=test \
+	  -DoutputDirectory='$(abspath $(1))/gpu/java/jcuda'
+	@cp java/jcuda/target/simcse4j-jcuda-$(version).jar $(1)/gpu/java/jcuda/
+	@for each in core cli jcuda; do cp -R java/$$each/target/test-classes $(1)/gpu/java/tests/$$each; done
 	@$(mvn) org.apache.maven.plugins:maven-dependency-plugin:copy -pl java/core \
 	  -Dartifact=org.junit.platform:junit-platform-console-standalone:$(junit) -DoutputDirectory='$(abspath $(1))/gpu/java'
 endef
@@ -239,8 +242,9 @@ target/gpu-laid-out: target/laid-out FORCE
 	@touch $@
 
 target/gpu-rehearsal: target/laid-out FORCE
-	+@$(cuda-make) rehearsal
+	+@$(cuda-make) rehearsal fakes
 	$(call lay-out,$(gpu-home)-rehearsal,cuda/target/emulated,cuda/target/rehearsal,cuda/target/emulated/dev)
+	@cp -R cuda/target/fakes $(gpu-home)-rehearsal/gpu/programs/
 	@touch $@
 
 $(gpu-tarball): target/gpu-laid-out

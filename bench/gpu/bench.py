@@ -8,13 +8,14 @@ import sys
 import tempfile
 
 import records
-from bundle import DEVICE
+from bundle import DEVICE, chosen
 from checks import MINUTES
 
 IN_USE = "product"  # the ladder's name for the version that libsimcse_cuda.so has
 MEMORY_BOUND = 0.85
 GENERATED = 1 << 17  # sentences
 SHORT, LONG = 64, 512  # tokens of a sentence, of two targets of attention
+LARGE, MILLION = 65536, 1048576  # queries, of targets of the loss
 
 
 def lines_of(file):
@@ -26,7 +27,7 @@ class Bench:
         self.it, self.work, self.quick = it, pathlib.Path(work), quick
         self.sentences, self.results, self.notes = sentences, [], []
         self.torch = "cpu" if it.rehearsal else "cuda"
-        self.kernels, self.peers, self.loss, self.steps, self.peer_steps = [], [], [], [], []
+        self.kernels, self.peers, self.loss, self.peer_losses, self.steps, self.peer_steps = [], [], [], [], [], []
 
     def step(self, result):
         self.results.append(result)
@@ -55,8 +56,16 @@ class Bench:
         self.peers = lines_of(out)
 
     def measure_loss(self):
-        sizes = "64" if self.it.rehearsal else "1024,16384,65536" + ("" if self.quick else ",262144,1048576")
-        self.loss = self.table("loss", ["bench", "loss", "--n", sizes, "--dim", 64 if self.it.rehearsal else 768])
+        """The million in a process of its own, since it has no other size's rate to expect too little from."""
+        width = 64 if self.it.rehearsal else 768
+        sizes = [LARGE if self.quick else f"1024,16384,{LARGE},262144", MILLION] if not self.it.rehearsal else ["32,64"]
+        for number, some in enumerate(sizes):
+            self.loss += self.table(f"loss-{number + 1}", ["bench", "loss", "--n", some, "--dim", width])
+        out = self.work / "peer-losses.jsonl"
+        count = 64 if self.it.rehearsal else LARGE
+        self.step(self.it.run("PyTorch's and sentence-transformers' loss", [
+            sys.executable, self.it.gpu / "loss_peer.py", out, count, width, self.torch], 5 * MINUTES))
+        self.peer_losses = lines_of(out)
 
     def measure_training(self):
         """Both sides from one model of random weights, with the same sentences."""
@@ -168,11 +177,14 @@ def targets(bench):
     memory_bound = [line["floor"] / line["microseconds"] for line in bench.kernels
                     if line["version"] == IN_USE and line["operation"] != "ceiling" and line["microseconds"] and
                     line["floor"] and not (product and line["flops"] / product * 1e6 > 0.9 * line["floor"])]
-    large = next((number(row["of gemm"]) / 100 for row in bench.loss if number(row["N"]) == 65536), None)
-    million = next((1.0 for row in bench.loss if number(row["N"]) == 1048576), None)
+    shares, milliseconds = rates(bench.loss, "N", "of gemm"), rates(bench.loss, "N", "ms")
 
     def beside(batch):
         return ours[batch] / peers[batch] if batch in ours and batch in peers else None
+
+    def loss_beside(name):
+        theirs = [peer["ms"] for peer in bench.peer_losses if peer["n"] == LARGE and peer["version"].startswith(name)]
+        return min(theirs) / milliseconds[LARGE] if theirs and LARGE in milliseconds else None
 
     def attention(line):
         return line["operation"].startswith("attention")
@@ -190,12 +202,16 @@ def targets(bench):
          ratio_to_peers(bench, lambda line: line["operation"].startswith("dropout_mask")), 3),
         ("least share of the copy bandwidth of a kernel bound by memory", min(memory_bound, default=None),
          MEMORY_BOUND),
-        ("loss of N = 65,536: share of the rate of a product", large, 0.5),
-        ("loss of N = 1,048,576 runs", million, 1),
+        (f"loss of N = {LARGE:,}, percent of the rate of a product", shares.get(LARGE), 50),
+        (f"loss of N = {LARGE:,} beside PyTorch in one piece", loss_beside("PyTorch"), 1),
+        (f"loss of N = {LARGE:,} beside sentence-transformers' cached loss", loss_beside("sentence-transformers"), 3),
+        (f"loss of N = {MILLION:,} runs", 1.0 if MILLION in milliseconds else None, 1),
     ]
 
 
 def kernel_table(bench):
+    if not bench.kernels:
+        return ["## Kernels", "", "Not measured.", ""]
     copy, product = ceilings_of(bench.kernels)
     lines = ["## Ceilings", "", f"Copy {copy / 1e12:.2f} TB/s, bf16 product by cuBLASLt {product / 1e12:.0f} TFLOP/s.", "",
              "## Kernels", "", "Floor: bytes by the copy or FLOPs by the product, whichever takes longer; share: floor by "
@@ -231,7 +247,10 @@ def markdown(record, bench):
         reached = "" if target["reached"] is None else f"{target['reached']:,.4g}"
         lines.append(f"| {target['name']} | {target['wanted']:,} | {reached} | {target['result']} |")
     peers = [{**peer, "rate": f"{peer['rate']:,.0f} sentences/s"} for peer in bench.peer_steps]
+    losses = [{"N": f"{peer['n']:,}", "version": peer["version"], "ms": f"{peer['ms']:,.4g}",
+               "peak MB": f"{peer['peakMB']:,.0f}"} for peer in bench.peer_losses]
     lines += ["", *kernel_table(bench), *rows_table("Contrastive loss, forward and backward", bench.loss),
+              *rows_table("The same by its peers", losses),
               *rows_table("Training steps, BERT-base, length 32, bf16", bench.steps),
               *rows_table("The same by sentence-transformers", peers)]
     failed = [result for result in bench.results if not result.passed]
@@ -249,14 +268,14 @@ def outcome(reached, wanted, rehearsal):
 def run(it, folder, sentences, quick, only=""):
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(it, work, sentences, quick)
-        for name in ("kernels", "loss", "training"):
-            if name.startswith(only):
-                getattr(bench, f"measure_{name}")()
+        for part in chosen(["kernels", "loss", "training"], only):
+            getattr(bench, f"measure_{part}")()
     record = {**it.record("bench"), "passed": all(result.passed for result in bench.results),
               "targets": [{"name": name, "reached": reached, "wanted": wanted,
                            "result": outcome(reached, wanted, it.rehearsal)}
                           for name, reached, wanted in targets(bench)],
-              "kernels": bench.kernels, "peers": bench.peers, "loss": bench.loss, "training": bench.steps,
+              "kernels": bench.kernels, "peers": bench.peers, "loss": bench.loss,
+              "peers of the loss": bench.peer_losses, "training": bench.steps,
               "sentence-transformers": bench.peer_steps}
     text = markdown(record, bench)
     kept = records.keep(folder, record, text)

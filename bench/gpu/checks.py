@@ -9,11 +9,13 @@ import statistics
 import tempfile
 
 import records
-from bundle import DEVICE, Missing
+from bundle import DEVICE, Missing, Result, chosen
 
 FAMILIES = ["gemm", "elementwise", "layer_norm", "embedding", "attention", "pooling", "similarity", "optimiser", "masks",
             "convert"]
-JAVA_TESTS = r".*\.(Cuda\w+|TrainingGolden|Bf16Golden|LargeBatch)Test"
+JAVA_TESTS = r".*\.(Cuda\w+|TrainingGolden|Bf16Golden|train\.LargeBatch)Test"
+JCUDA_TESTS = r".*\.JCuda(F32Kernels|Bf16Kernels|Lending)Test"
+JCUDNN_TESTS = r".*\.JCudnnTest"
 MINUTES = 60
 # The training of the quickstart: 64 sentences a step. An emulation has time for little.
 STEPS = {False: 200, True: 4}
@@ -46,20 +48,55 @@ def ladders(it):
             for program in sorted(it.programs.glob("dev/*"))]
 
 
-def java_tests(it):
-    """By JUnit's console, over the classes of tests."""
+def junit(it, name, folders, pattern, details="summary"):
+    """Test classes in these folders, by JUnit's console; the jars among them are only looked into."""
     device = "emulated" if it.rehearsal else "cuda"
-    words = [f"-Dsimcse.test.device={device}", "-ea", "org.junit.platform.console.ConsoleLauncher", "execute",
-             "--details=summary", "--disable-banner", "--disable-ansi-colors", "--fail-if-no-tests",
-             f"--include-classname={JAVA_TESTS}", f"--scan-classpath={it.tests}"]
+    scanned = ":".join(str(folder) for folder in folders if folder.name != "*")
+    words = [f"-Dsimcse.test.device={device}", f"-Dsimcse.jcuda.fakes={it.programs / 'fakes'}", "-ea",
+             "org.junit.platform.console.ConsoleLauncher", "execute", f"--details={details}", "--disable-banner",
+             "--disable-ansi-colors", "--fail-if-no-tests", f"--include-classname={pattern}",
+             f"--scan-classpath={scanned}"]
+    return it.java(name, folders, words, 20 * MINUTES)
 
-    def run():
-        done = it.java("java", words, 20 * MINUTES)
-        for number, what in re.findall(r"\[\s*(\d+) tests (skipped|aborted)", done.text):
-            if done.passed and int(number) > 0:
-                done.failed(f"{number} tests were {what}: on a GPU none may be")
-        return done
-    return [run]
+
+def none_left_out(done):
+    for number, what in re.findall(r"\[\s*(\d+) (?:tests|containers) (skipped|aborted)", done.text):
+        if done.passed and int(number) > 0:
+            done.failed(f"{number} tests were {what}: on a GPU none may be")
+    return done
+
+
+def core(it):
+    return none_left_out(junit(it, "java/core", [it.tests / "core", it.tests / "cli"], JAVA_TESTS))
+
+
+def without_jcuda(it):
+    """Why JCuda finds no CUDA 12 here, in the product's words; empty where it does."""
+    told = it.run("doctor", [it.root / "bin" / "simcse", "doctor"], MINUTES, {"SIMCSE_CLASSPATH": f"{it.jcuda}/*"})
+    found = re.search(r"kernels jcuda\s+not usable: (libcublas\.so\.12 is not found.*)", told.text)
+    return found.group(1) if found and not it.rehearsal else ""
+
+
+def jcuda(it):
+    """The optional kernels inside JCuda, which is of CUDA 12 and can do nothing where only CUDA 13 is."""
+    why = without_jcuda(it)
+    if why:
+        return Result("java/jcuda", 0, 0, "").left_out(why)
+    folders = [it.tests / "jcuda", it.tests / "core", it.jcuda / "*"]
+    return none_left_out(junit(it, "java/jcuda", folders, JCUDA_TESTS))
+
+
+def jcudnn(it):
+    why = without_jcuda(it)
+    if why:
+        return Result("java/jcudnn", 0, 0, "").left_out(why)
+    done = junit(it, "java/jcudnn", [it.tests / "jcuda", it.tests / "core", it.jcuda / "*"], JCUDNN_TESTS, "tree")
+    missing = re.search(r"JCudnn: (libcudnn\.so\.9 is not found.*)", done.text)
+    return done.left_out(missing.group(1)) if missing and done.passed and not it.rehearsal else none_left_out(done)
+
+
+def java_tests(it):
+    return [lambda group=group: group(it) for group in (core, jcuda, jcudnn)]
 
 
 class Trainings:
@@ -145,22 +182,21 @@ def kernels_of(it, results):
 
 def run(it, folder, jobs, only=""):
     print(f"{DEVICE}: {it.device['gpu']} ({it.device['tier']}), driver {it.device['driver']}", flush=True)
-    results = []
+    groups = {"kernels": kernel_tests, "operations": operations, "ladder": ladders, "java": java_tests}
+    parts, results = chosen([*groups, "training"], only), []
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        groups = {"kernels": kernel_tests, "operations": operations, "ladder": ladders, "java": java_tests}
-        tasks = [task for name, group in groups.items() if name.startswith(only) for task in group(it)]
+        tasks = [task for name, group in groups.items() if name in parts for task in group(it)]
         for done in concurrent.futures.as_completed([pool.submit(task) for task in tasks]):
             results.append(done.result())
             results[-1].say()
-        if "training".startswith(only):
+        if "training" in parts:
             for result in Trainings(it, work).all():
                 results.append(result)
                 result.say()
     passed = bool(results) and all(result.passed for result in results)
     record = {**it.record("test"), "passed": passed, "whole": not only,
               "tests": [result.record() for result in sorted(results, key=lambda result: result.name)],
-              "kernels": kernels_of(it, results) if "kernels".startswith(only) else {}}
+              "kernels": kernels_of(it, results) if "kernels" in parts else {}}
     kept = records.keep(folder, record, records.markdown(record, "Tests"))
-    failures = sum(not result.passed for result in results)
-    print(f"{len(results)} tests on {it.device['gpu']}, {failures} failed; {kept}")
+    print(f"{it.device['gpu']}: {records.counts(record['tests'])}; {kept}")
     return 0 if passed else 1

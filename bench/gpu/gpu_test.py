@@ -20,7 +20,7 @@ import records
 import sanitize
 
 DEVICE = {"gpu": "Made-up GPU", "emulated": False, "tier": "sm_90", "driver": "1.2", "cuda": "13.0", "toolkit": "13.0",
-          "commit": "abc"}
+          "device": "Made-up GPU, driver for CUDA 13.0", "commit": "abc"}
 # What stands in for a tool: it finds what its second-last word, the program, or its last, the fault, tells it to.
 SANITIZER = """#!/bin/sh
 for last; do :; done
@@ -52,7 +52,8 @@ class Folder(unittest.TestCase):
     def bundle(self, tier="sm_90", rehearsal=False):
         self.write("gpu/build.json", json.dumps({"commit": "abc", "toolkit": "13.0", "kernels": {
             "adamw": "1", "attention_whole": "2", "partial_sums": "3"}}))
-        self.write("gpu/programs/suite", f'#!/bin/sh\necho "cuda:0 is {tier}: Made-up GPU, driver for CUDA 13.0"\n', True)
+        told = f"cuda:0 is {tier}: {tier}, Made-up GPU, driver for CUDA 13.0"
+        self.write("gpu/programs/suite", f'#!/bin/sh\necho "{told}"\n', True)
         self.write("gpu/programs/kernel-tests",
                    '#!/bin/sh\n[ "$1" != --files ] || { echo adamw_test; echo attention_test; }\n', True)
         self.write("gpu/programs/faults", "#!/bin/sh\n", True)
@@ -131,12 +132,36 @@ class Device(Folder):
             bundle.Bundle(self.folder)
 
 
+    def test_without_a_bundle_or_sources_there_is_a_sentence(self):
+        with self.assertRaisesRegex(bundle.Missing, "build.json; run this from the bundle"):
+            bundle.build_of(self.folder)
+
+    def test_cublas_of_pytorch_is_found(self):
+        place = self.write("site/nvidia/cu13/lib/libcublasLt.so.13", "").parent
+        with mock.patch.object(sys, "path", [str(self.folder / "site")]), mock.patch.dict(os.environ, clear=True):
+            self.assertEqual({"LD_LIBRARY_PATH": str(place)}, bundle.libraries_of_python())
+            os.environ["LD_LIBRARY_PATH"] = "/own"
+            self.assertEqual({"LD_LIBRARY_PATH": f"/own:{place}"}, bundle.libraries_of_python())
+
+    def test_when_the_minutes_are_over_nothing_is_begun(self):
+        it = self.bundle()
+        self.assertEqual(124, bundle.Bundle(self.folder, minutes=1).run("late", ["sleep", "9"], 1).status)
+        it.end = 0
+        self.assertIn("not begun", it.run("late", ["sleep", "9"], 9).text)
+
+
 class Tests(Folder):
     def test_a_kernel_passes_by_the_tests_of_its_name(self):
         it = self.bundle()
         results = [bundle.Result("kernels/adamw_test", 0, 1, ""), bundle.Result("kernels/attention_test", 1, 1, "wrong")]
         passed = {name: kernel["passed"] for name, kernel in checks.kernels_of(it, results).items()}
         self.assertEqual({"adamw": True, "attention_whole": False, "partial_sums": False}, passed)
+
+    def test_a_part_that_there_is_not_is_refused(self):
+        for run in (lambda: checks.run(self.bundle(), self.folder, 1, "loss"),
+                    lambda: bench.run(self.bundle(), self.folder, None, True, "java")):
+            with self.assertRaisesRegex(bundle.Missing, "--only .* names no part; there are kernels, "):
+                self.quietly(run)
 
     def test_a_failure_is_recorded_with_its_text(self):
         it = self.bundle()
@@ -147,6 +172,22 @@ class Tests(Folder):
         text = next((self.folder / "kept").glob("*.md")).read_text(encoding="utf-8")
         self.assertIn("| kernels/adamw_test | FAILED |", text)
         self.assertIn("wrong on row 3", text)
+
+
+    def doctor(self, told):
+        self.write("bin/simcse", f'#!/bin/sh\necho "kernels jcuda      {told}"\n', True)
+        return self.bundle()
+
+    def test_jcuda_is_left_out_where_cuda_12_is_missing_alone(self):
+        why = "libcublas.so.12 is not found; install cuBLAS of CUDA 12"
+        result = checks.jcuda(self.doctor(f"not usable: {why}"))
+        self.assertEqual((True, why), (result.passed, result.record()["left out"]))
+        self.assertEqual("1 tests, 0 failed, 1 left out", records.counts(
+            [result.record(), bundle.Result("other", 0, 1, "").record()]))
+        for told in ("not usable: JCuda's native libraries cannot be loaded", "usable on cuda:0"):
+            result = checks.jcuda(self.doctor(told))
+            self.assertFalse(result.passed)
+            self.assertNotIn("left out", result.record())
 
 
 class Sanitizers(Folder):
@@ -193,6 +234,10 @@ class Benchmarks(Folder):
         it.kernels, it.peers = self.LINES, self.PEERS
         it.steps = [{"batch": "64", "sentences/s": "9,000"}, {"batch": "512", "sentences/s": "12,000"}]
         it.peer_steps = [{"batch": 64, "cached": False, "steps": 3, "rate": 3600.0}]
+        it.loss = [{"N": "65,536", "ms": "100", "of gemm": "51 %"}]
+        it.peer_losses = [{"n": 65536, "version": f"{name}", "ms": ms, "peakMB": 1.0}
+                          for name, ms in (("PyTorch, in one piece", 90.0), ("sentence-transformers, 1", 500.0),
+                                           ("sentence-transformers, 2", 400.0))]
         return it
 
     def test_targets_are_met_or_missed_or_not_measured(self):
@@ -203,6 +248,10 @@ class Benchmarks(Folder):
         self.assertEqual("met", rows["attention beside the best peer, up to 64 tokens"])
         self.assertEqual("met", rows["least share of the copy bandwidth of a kernel bound by memory"])
         self.assertEqual("not measured", rows["dropout mask beside PyTorch"])
+        self.assertEqual("met", rows["loss of N = 65,536, percent of the rate of a product"])
+        self.assertEqual("missed", rows["loss of N = 65,536 beside PyTorch in one piece"])
+        self.assertEqual("met", rows["loss of N = 65,536 beside sentence-transformers' cached loss"])
+        self.assertEqual("not measured", rows["loss of N = 1,048,576 runs"])
         self.assertEqual("not measured", bench.outcome(9.0, 1, True))
 
     def test_the_peer_stands_beside_the_version_in_use(self):

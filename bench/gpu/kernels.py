@@ -1,6 +1,5 @@
 """The kernels and what they are made of: for each .cu file the SHA-256 of itself and all that it includes."""
 import hashlib
-import json
 import pathlib
 import re
 import subprocess
@@ -38,11 +37,6 @@ def hashes(folder):
     return {source.stem: hash_of(source) for source in sorted(pathlib.Path(folder).glob("*.cu"))}
 
 
-def built(bundle):
-    """Those that the programs of a bundle were made of."""
-    return json.loads((bundle / "gpu" / "build.json").read_text(encoding="utf-8"))["kernels"]
-
-
 def output(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -51,12 +45,11 @@ def output(*command):
 
 
 def describe(folder):
-    """Prints what a bundle has to know of its build."""
+    """What a bundle has to know of its build."""
     told = output("nvcc", "--version") or output("/usr/local/cuda/bin/nvcc", "--version")
     nvcc = re.search(r"release ([0-9.]+)", told)
-    print(json.dumps({
+    return {
         "commit": output("git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"),
         "toolkit": nvcc.group(1) if nvcc else "",
         "kernels": hashes(folder),
-    }, indent=1))
-    return 0
+    }

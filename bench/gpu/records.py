@@ -38,18 +38,29 @@ def heading(record, title):
     if record["emulated"]:
         lines += ["A rehearsal over the emulator: no GPU took part, and no time here is one of a GPU.", ""]
     lines += [f"- GPU: {record['gpu']} ({record['tier']}), driver {record['driver']}, CUDA {record['cuda']}",
+              f"- device: {record['device']}",
               f"- built with CUDA {record['toolkit']}, commit {record['commit']}", f"- time: {record['time']}", ""]
     return lines
+
+
+def result_of(test):
+    if "left out" in test:
+        return f"left out: {test['left out']}"
+    return "passed" if test["passed"] else "FAILED"
+
+
+def counts(tests):
+    out = sum("left out" in test for test in tests)
+    failed = sum(not test["passed"] for test in tests)
+    return f"{len(tests) - out} tests, {failed} failed" + (f", {out} left out" if out else "")
 
 
 def markdown(record, title):
     """Of a record of tests."""
     lines = heading(record, title)
     failed = [test for test in record["tests"] if not test["passed"]]
-    lines += [f"{len(record['tests'])} tests, {len(failed)} failed.", "", "| test | result | seconds |",
-              "|---|---|---:|"]
-    lines += [f"| {test['name']} | {'passed' if test['passed'] else 'FAILED'} | {test['seconds']} |"
-              for test in record["tests"]]
+    lines += [f"{counts(record['tests'])}.", "", "| test | result | seconds |", "|---|---|---:|"]
+    lines += [f"| {test['name']} | {result_of(test)} | {test['seconds']} |" for test in record["tests"]]
     for test in failed:
         lines += ["", f"{test['name']}:", "", "```", test["text"].strip(), "```"]
     if "kernels" in record:
