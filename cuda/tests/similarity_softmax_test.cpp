@@ -128,8 +128,8 @@ SimilarityShape shape_of(const Case &k) {
 }
 
 template <typename T>
-Plans own_plans(const Case &k) {
-  return {similarity_forward_plan(shape_of<T>(k)), similarity_backward_plan(shape_of<T>(k))};
+Plans own_plans(const Case &k, bool wgmma = false) {
+  return {similarity_forward_plan(shape_of<T>(k), wgmma), similarity_backward_plan(shape_of<T>(k), wgmma)};
 }
 
 // The options of a case; its margin leaves out what it may, clear of rounding.
@@ -297,6 +297,55 @@ SIMCSE_TEST(similarity_options_in_panels) {
   check_panels<bf16>({130, 140, 24, 0.05f, 0, 1, 0, {true, true, false, true, false}}, 128, kWhole, 1);
   check_panels<bf16>({9, 140, 24, 0.05f, 0, 0, 0, {true, true, true, false, false}}, 64, 0, 1);
   check_panels<bf16>({70, 100, 24, 0.05f, 0, 0, 0, {false, true, true, false, false}}, 64, 0, 1);
+}
+
+// A GPU whose blocks may have the shared memory that wgmma's tiles take.
+struct OnHopper {
+  OnHopper() { emulator::settings().shared_limit = 227 * 1024; }
+  ~OnHopper() { emulator::settings().shared_limit = before; }
+  const unsigned before = emulator::settings().shared_limit;
+};
+
+SIMCSE_TEST(similarity_softmax_by_wgmma) {
+  const OnHopper gpu;
+  for (const Case &k : {Case{1, 1, 8, 0.05f, 0, 0, 0}, Case{3, 5, 33, 0.05f, 0, 0, 1},
+                        Case{65, 131, 40, 0.05f, 0.3f, 0, 3}, Case{140, 300, 200, 0.01f, 0.5f, 1, 0}}) {
+    check_case<bf16>(k, own_plans<bf16>(k, true), k.n < 64 ? 2 : 1);
+  }
+  const Case queue = {3, 1100, 16, 0.05f, 0, 0, 0};  // few queries: the sum over keys is divided
+  CHECK(own_plans<bf16>(queue, true).backward.splits == 5, "splits");
+  check_case<bf16>(queue, own_plans<bf16>(queue, true), 1);
+}
+
+SIMCSE_TEST(similarity_options_by_wgmma) {
+  const OnHopper gpu;
+  for (int bits = 1; bits < 16; bits++) {
+    const Options options = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, false};
+    const Case k = {21, 50, 24, 0.1f, 0.5f, 0, 0, options};
+    check_case<bf16>(k, own_plans<bf16>(k, true), bits == 15 ? 3 : 1);
+  }
+}
+
+// Panels of 256: several of queries and keys, and sums of keys in scratch memory, in d_keys or in a sweep of their own.
+void check_wgmma_panels(const Case &k, int kept_panels, int seeds) {
+  Plans plans = own_plans<bf16>(k, true);
+  for (SimilarityPlan *plan : {&plans.forward, &plans.backward}) {
+    plan->row_panel = plan->column_panel = 256;
+    plan->tiles_of_range = plan->ranges = 1;
+    plan->splits = 2;
+    plan->kept_in_gradient = kept_panels > 0;
+    plan->kept_keys = kept_panels == kWhole ? k.m : kept_panels * 256;
+  }
+  check_case<bf16>(k, plans, seeds);
+}
+
+SIMCSE_TEST(similarity_in_panels_by_wgmma) {
+  const OnHopper gpu;
+  check_wgmma_panels({270, 520, 40, 0.05f, 0.5f, 1, 0}, kWhole, 2);
+  check_wgmma_panels({270, 520, 128, 0.05f, 0.5f, 1, 0}, 0, 1);
+  check_wgmma_panels({257, 780, 128, 0.05f, 0, 1, 0}, 1, 1);
+  check_wgmma_panels({260, 300, 24, 0.05f, 0.5f, 0, 0, kAllOptions}, kWhole, 1);
+  check_wgmma_panels({260, 300, 48, 0.05f, 0, 0, 0, {true, true, true, false, true}}, kWhole, 1);
 }
 
 // Two queries and three keys, whose lse a test foretells.
