@@ -40,7 +40,7 @@ Extents extents(const SimilarityShape &shape, int panel) {
   return most;
 }
 
-// By wgmma a block of threads is alone on its multiprocessor.
+// By wgmma a block of threads is alone on its multiprocessor; half of them make sums of rows, the others of columns.
 constexpr int64_t kWgmmaBlocks = 132;
 
 bool wgmma_asked() {
@@ -82,6 +82,8 @@ int64_t keys_kept_in_gradient(const SimilarityShape &shape, const SimilarityPlan
 
 }  // namespace
 
+bool similarity_has_wgmma() { return has_sm90a(); }
+
 bool similarity_fits_wgmma(const SimilarityShape &shape) {
   return shape.dtype == SIMCSE_BF16 &&
          ceil_divide(shape.queries, 128) * ceil_divide(shape.keys, kWgmmaLogitColumns) >= kWgmmaBlocks;
@@ -115,7 +117,7 @@ SimilarityPlan similarity_backward_plan(const SimilarityShape &shape, bool wgmma
   plan.ranges = 1;
   // Few queries over many keys: few tiles of d_queries, each of a long sum.
   const int64_t tiles = plan.row_panel / plan.gradient_tile * (plan.columns / plan.gradient_columns);
-  plan.splits = (int)larger(1, smaller((wgmma ? kWgmmaBlocks : kBlocks) / tiles, plan.column_panel / 256));
+  plan.splits = (int)larger(1, smaller((wgmma ? kWgmmaBlocks / 2 : kBlocks) / tiles, plan.column_panel / 256));
   if (shape.one_sweep(plan.row_panel)) return plan;
   plan.kept_in_gradient = shape.keys * plan.columns * 4 > kKeptBytes;
   plan.kept_keys = plan.kept_in_gradient ? keys_kept_in_gradient(shape, plan) : shape.keys;

@@ -79,9 +79,11 @@ struct SimilarityPlan {
 SimilarityPlan similarity_forward_plan(const SimilarityShape &shape, bool wgmma = false);
 SimilarityPlan similarity_backward_plan(const SimilarityShape &shape, bool wgmma = false);
 
+// Whether the GPU at hand is of sm_90a.
+bool similarity_has_wgmma();
 // Whether there is enough to multiply for the large tiles of wgmma; it is of bf16 alone.
 bool similarity_fits_wgmma(const SimilarityShape &shape);
-// Whether a call's products are by wgmma: where SIMCSE_CUDA_SIMILARITY=wgmma asks for it, on sm_90a, and it fits.
+// Whether a call's products are by wgmma: where SIMCSE_CUDA_SIMILARITY=wgmma asks for it, the GPU has it, and it fits.
 bool similarity_by_wgmma(const SimilarityShape &shape);
 
 // Vectors of the panel that starts at `first`.

@@ -64,7 +64,7 @@ class Asynchronous {
   struct Warpgroup {
     std::vector<Product> products;
     int asked = 0;  // by all
-    std::vector<float> sums = std::vector<float>(kWarpgroup * 128);
+    std::vector<float> sums = std::vector<float>(64 * 256);  // row by row
   };
 
   Barrier &barrier_at(void *barrier, Site at);

@@ -7,7 +7,7 @@ namespace simcse::cuda::emulator {
 
 namespace {
 
-constexpr int kRows = 64, kDepth = 16;
+constexpr int kRows = 64, kDepth = 16, kMostColumns = 256;
 
 // A matrix descriptor, with which PTX says where an operand lies.
 struct Operand {
@@ -79,11 +79,11 @@ const float *halves() {
   return all.data();
 }
 
-std::vector<float> floats(const std::vector<uint16_t> &x) {
-  const float *const half = halves();
-  std::vector<float> y(x.size());
-  for (std::size_t i = 0; i < x.size(); i++) y[i] = half[x[i]];
-  return y;
+// Where a lane has its part of the sums.
+std::size_t place(int lane, int i) {
+  const int row = lane / kWarp * 16 + i / 2 % 2 * 8 + lane % kWarp / 4;
+  const int column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+  return static_cast<std::size_t>(row * kMostColumns + column);
 }
 
 bool same(const Wgmma &x, const Wgmma &y) {
@@ -100,7 +100,9 @@ void Asynchronous::multiply(float *d, const Wgmma &what, Site at) {
   const std::size_t count = static_cast<std::size_t>(what.columns / 2);
   if (!lane.in_flight()) {
     if (!lane.fenced) fail(at, "a product without wgmma_fence before it");
-    std::memcpy(&group.sums[static_cast<std::size_t>(position.thread % kWarpgroup) * 128], d, count * sizeof(float));
+    for (std::size_t i = 0; i < count; i++) {
+      group.sums[place(position.thread % kWarpgroup, static_cast<int>(i))] = d[i];
+    }
     std::memset(d, kRubbish, count * sizeof(float));
     lane.d = d;
   }
@@ -125,17 +127,25 @@ void Asynchronous::perform(Warpgroup &group, Product &product) {
   const bool changed = product.a != read(what.a, what.across_a, kRows, product.at) ||
                        product.b != read(what.b, what.across_b, what.columns, product.at);
   if (changed) fail(product.at, "an operand of a product changed before the product was waited for");
-  const std::vector<float> a = floats(product.a), b = floats(product.b);
-  for (int lane = 0; lane < kWarpgroup; lane++) {
-    for (int i = 0; i < what.columns / 2; i++) {
-      const int row = lane / kWarp * 16 + i / 2 % 2 * 8 + lane % kWarp / 4;
-      const int column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-      const float *const x = &a[static_cast<std::size_t>(row * kDepth)];
-      const float *const y = &b[static_cast<std::size_t>(column * kDepth)];
-      float &sum = group.sums[static_cast<std::size_t>(lane * 128 + i)];
-      float total = what.add ? sum : 0.0f;
-      for (int k = 0; k < kDepth; k++) total += x[k] * y[k];
-      sum = total;
+  using Eight = float __attribute__((vector_size(32)));
+  const float *const half = halves();
+  float columns[kDepth][kMostColumns];
+  for (int column = 0; column < what.columns; column++) {
+    for (int k = 0; k < kDepth; k++) {
+      columns[k][column] = half[product.b[static_cast<std::size_t>(column * kDepth + k)]];
+    }
+  }
+  for (int row = 0; row < kRows; row++) {
+    const uint16_t *const a = &product.a[static_cast<std::size_t>(row * kDepth)];
+    float *const sums = &group.sums[static_cast<std::size_t>(row * kMostColumns)];
+    for (int column = 0; column < what.columns; column += 8) {
+      Eight total = {}, more;
+      if (what.add) std::memcpy(&total, sums + column, sizeof total);
+      for (int k = 0; k < kDepth; k++) {
+        std::memcpy(&more, columns[k] + column, sizeof more);
+        total += more * half[a[k]];
+      }
+      std::memcpy(sums + column, &total, sizeof total);
     }
   }
   product.a = product.b = {};
@@ -157,8 +167,9 @@ void Asynchronous::wait_for_products(float *d, int groups, Site at) {
   lane.there = until;
   if (lane.in_flight()) return;
   if (lane.d != d) fail(at, "a wait with other sums than those in flight");
-  const std::size_t count = static_cast<std::size_t>(group.products.back().what.columns / 2);
-  std::memcpy(d, &group.sums[static_cast<std::size_t>(position.thread % kWarpgroup) * 128], count * sizeof(float));
+  for (int i = 0; i < group.products.back().what.columns / 2; i++) {
+    d[i] = group.sums[place(position.thread % kWarpgroup, i)];
+  }
   lane.fenced = false;
 }
 
