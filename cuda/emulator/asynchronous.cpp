@@ -40,6 +40,7 @@ unsigned char *Engine::at_shared_address(unsigned address, std::size_t bytes, Si
 }
 
 void Asynchronous::start_block() {
+  LookAway look_away;
   barriers_.clear();
   copies_.clear();
   for (Warpgroup &each : warpgroups_) {
@@ -66,6 +67,7 @@ void Asynchronous::init(void *barrier, int arrivals, Site at) {
     if (each.at == barrier) fail(at, "a barrier is there already");
   }
   tell_write(barrier, sizeof(Mbarrier));
+  LookAway look_away;
   barriers_.push_back({barrier, position.thread, arrivals, arrivals, 0, 0, false, 0, {}});
 }
 
@@ -110,14 +112,18 @@ void Asynchronous::copy(void *shared, const void *global, int bytes, void *barri
   unsigned char *const to = engine().at_shared_address(engine().shared_address(shared, at), count, at);
   const unsigned char *const from = static_cast<const unsigned char *>(global);
   Barrier &there = barrier_at(barrier, at);
-  copies_.push_back({to, std::vector<unsigned char>(from, from + count), barrier});
+  {
+    LookAway look_away;
+    copies_.push_back({to, std::vector<unsigned char>(from, from + count), barrier});
+    std::memset(to, kRubbish, count);
+  }
   tell_read(from, count);
-  std::memset(to, kRubbish, count);
   tell_write(to, count);
   release(&there.orders[there.phase % 2]);
 }
 
 bool Asynchronous::arrive(uint32_t random) {
+  LookAway look_away;
   const std::size_t count = copies_.size();
   for (std::size_t i = 0; i < count; i++) {
     const std::size_t at = (random + i) % count;

@@ -17,8 +17,12 @@ struct ProductsOfLane {
   int asked = 0, there = 0;
   std::vector<int> groups;  // how many were asked for at each commit
   bool fenced = false;
-  int awaited = 0;  // blocks until so many were asked for by all
   bool in_flight() const { return asked > there; }
+  void start_block() {
+    asked = there = 0;
+    groups.clear();
+    fenced = false;
+  }
 };
 
 class Asynchronous {
@@ -69,6 +73,7 @@ class Asynchronous {
 
   Barrier &barrier_at(void *barrier, Site at);
   void end_phase_if_complete(Barrier &barrier);
+  static bool unchanged(const Product &product);
   void perform(Warpgroup &group, Product &product);
   Warpgroup &warpgroup() { return warpgroups_[position.thread / kWarpgroup]; }
 

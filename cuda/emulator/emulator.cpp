@@ -112,13 +112,13 @@ void Engine::run_block(uint32_t block) {
   unended_ = position.threads;
   order_.clear();
   for (int warp = 0; warp < position.threads / kWarp; warp++) order_.push_back(static_cast<uint32_t>(warp));
+  asynchronous.start_block();
   for (int i = 0; i < position.threads; i++) {
     lanes_[static_cast<std::size_t>(i)]->group = 0;
-    lanes_[static_cast<std::size_t>(i)]->products = {};
+    lanes_[static_cast<std::size_t>(i)]->products.start_block();
     make_ready(*lanes_[static_cast<std::size_t>(i)]);
   }
   draw_order();
-  asynchronous.start_block();
   release(&launch_order_);
   while (unended_ > 0 && fault.empty()) {
     int thread;

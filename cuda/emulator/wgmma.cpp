@@ -107,26 +107,36 @@ void Asynchronous::multiply(float *d, const Wgmma &what, Site at) {
     lane.d = d;
   }
   if (lane.d != d) fail(at, "a product with other sums than those in flight");
+  tell_operands(what, at);
   const std::size_t number = static_cast<std::size_t>(lane.asked);
-  if (number == group.products.size()) group.products.push_back({what, at, 0, false, {}, {}});
+  if (number == group.products.size()) {
+    LookAway look_away;
+    group.products.push_back({what, at, 0, false, {}, {}});
+  }
   Product &product = group.products[number];
   if (!same(product.what, what)) fail(at, "lanes of a warpgroup ask for different products");
-  tell_operands(what, at);
   lane.asked++;
   if (++product.lanes < kWarpgroup) return;
   check(what.a, what.across_a, kRows, at);
   check(what.b, what.across_b, what.columns, at);
+  LookAway look_away;
   product.a = read(what.a, what.across_a, kRows, at);
   product.b = read(what.b, what.across_b, what.columns, at);
   group.asked = lane.asked;
   engine().wake_blocked();
 }
 
+bool Asynchronous::unchanged(const Product &product) {
+  LookAway look_away;
+  const Wgmma &what = product.what;
+  return product.a == read(what.a, what.across_a, kRows, product.at) &&
+         product.b == read(what.b, what.across_b, what.columns, product.at);
+}
+
 void Asynchronous::perform(Warpgroup &group, Product &product) {
   const Wgmma &what = product.what;
-  const bool changed = product.a != read(what.a, what.across_a, kRows, product.at) ||
-                       product.b != read(what.b, what.across_b, what.columns, product.at);
-  if (changed) fail(product.at, "an operand of a product changed before the product was waited for");
+  if (!unchanged(product)) fail(product.at, "an operand of a product changed before the product was waited for");
+  LookAway look_away;
   using Eight = float __attribute__((vector_size(32)));
   const float *const half = halves();
   float columns[kDepth][kMostColumns];
@@ -176,6 +186,7 @@ void Asynchronous::wait_for_products(float *d, int groups, Site at) {
 void wgmma_fence() { engine().lane().products.fenced = true; }
 void wgmma(float *d, const Wgmma &product, Site at) { engine().asynchronous.multiply(d, product, at); }
 void wgmma_commit() {
+  LookAway look_away;
   ProductsOfLane &lane = engine().lane().products;
   lane.groups.push_back(lane.asked);
 }
