@@ -43,14 +43,6 @@ Extents extents(const SimilarityShape &shape, int panel) {
 // By wgmma a block of threads is alone on its multiprocessor; half of them make sums of rows, the others of columns.
 constexpr int64_t kWgmmaBlocks = 132;
 
-bool wgmma_asked() {
-  static const bool asked = [] {
-    const char *const choice = getenv("SIMCSE_CUDA_SIMILARITY");
-    return choice != nullptr && strcmp(choice, "wgmma") == 0;
-  }();
-  return asked;
-}
-
 // Tiles, and columns of the copies: whole stages of 64, or whole tiles of gradients.
 void divide_forward(SimilarityPlan &plan, const SimilarityShape &shape, const Extents &most) {
   plan.logit_tile = plan.wgmma ? 128 : tile_of(shape.dtype, most.rows, most.columns);
@@ -89,8 +81,17 @@ bool similarity_fits_wgmma(const SimilarityShape &shape) {
          ceil_divide(shape.queries, 128) * ceil_divide(shape.keys, kWgmmaLogitColumns) >= kWgmmaBlocks;
 }
 
+SimilarityChoice similarity_choice() {
+  static const SimilarityChoice choice = [] {
+    const char *const text = getenv("SIMCSE_CUDA_SIMILARITY");
+    if (text == nullptr || *text == 0 || strcmp(text, "mma") == 0) return SimilarityChoice::mma;
+    return strcmp(text, "wgmma") == 0 ? SimilarityChoice::wgmma : SimilarityChoice::unknown;
+  }();
+  return choice;
+}
+
 bool similarity_by_wgmma(const SimilarityShape &shape) {
-  return wgmma_asked() && similarity_fits_wgmma(shape) && has_sm90a();
+  return similarity_choice() == SimilarityChoice::wgmma && similarity_fits_wgmma(shape) && has_sm90a();
 }
 
 SimilarityPlan similarity_forward_plan(const SimilarityShape &shape, bool wgmma) {

@@ -83,8 +83,12 @@ SimilarityPlan similarity_backward_plan(const SimilarityShape &shape, bool wgmma
 bool similarity_has_wgmma();
 // Whether there is enough to multiply for the large tiles of wgmma; it is of bf16 alone.
 bool similarity_fits_wgmma(const SimilarityShape &shape);
-// Whether a call's products are by wgmma: where SIMCSE_CUDA_SIMILARITY=wgmma asks for it, the GPU has it, and it fits.
+// Whether a call's products are by wgmma: where it is asked for, the GPU has it, and it fits.
 bool similarity_by_wgmma(const SimilarityShape &shape);
+
+// What SIMCSE_CUDA_SIMILARITY in the environment asks for, read once.
+enum class SimilarityChoice { mma, wgmma, unknown };
+SimilarityChoice similarity_choice();
 
 // Vectors of the panel that starts at `first`.
 inline int panel_count(int64_t count, int64_t first, int panel) {

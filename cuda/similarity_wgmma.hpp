@@ -1,13 +1,14 @@
 // Products of two panels of similarity_softmax on sm_90a: a thread that asks for copies, two warpgroups that multiply.
 //
 // A tile is 128 rows, of which a warpgroup has 64, by 128 or 256 columns, and its sums stay in registers: 128 a thread,
-// for which the producer's warpgroup gives up most of its own. Operands lie as similarity_swizzled.hpp has them. A stage is 64 elements of the sum; the
-// ring of stages runs on from tile to tile and from item to item of a block, so that the copies for the next are on
-// their way during the exponentials of one, and a warpgroup may be as many stages ahead of the other.
+// for which the producer's warpgroup gives up most of its own. Operands lie as similarity_swizzled.hpp has them. A stage
+// is 64 elements of the sum; the ring of stages runs on from tile to tile and from item to item of a block, so that the
+// copies for the next are on their way during the exponentials of one, and a warpgroup may be ahead of the other.
 //
-// Floor: at N = M = 65,536 and H = 768 the products of a training step are 26.4 TFLOP, 33 ms at the 790 TFLOP/s that
-// large products of f16 reach on an H100 or H200; a stage of 128 x 256 is 4.2 MFLOP for 48 KB out of the L2 cache, 9 TB/s
-// at that rate, which a cluster of blocks with copies for all of them would halve.
+// Predicted floor: at N = M = 65,536 and H = 768 the products of a training step are 26.4 TFLOP (and 3.3 more where G of
+// half of the keys is made twice), 33 ms at about 790 TFLOP/s, what large products of f16 are said to reach on an H100. A
+// stage of 128 x 256 is 4.2 MFLOP for 48 KB out of the L2 cache: 9 TB/s at that rate, which blocks that share copies, as
+// a cluster may, would halve.
 #pragma once
 
 #include "similarity_kernels.hpp"

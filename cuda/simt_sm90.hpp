@@ -9,21 +9,21 @@
 //   products   of four warps, the first of them a multiple of 4, d (64 x kColumns) += a (64 x 16) b (16 x kColumns):
 //              wgmma_fence(d), wgmma_f16 any number of times, wgmma_commit, wgmma_wait<groups still in flight>(d); d is
 //              touched by nobody from the fence to the wait for the last group
-//   registers  give_registers<n> leaves n to each thread of a warpgroup, take_registers<n> waits for as many: multiples of
-//              8, at most 65,536 in all, first thing in a branch that is a whole warpgroup's
+//   registers  give_registers<n> leaves n to each thread of a warpgroup, take_registers<n> waits for as many: multiples
+//              of 8, at most 65,536 in all, first thing in a branch that is a whole warpgroup's
 //   loops      SIMT_ROLLED before one whose body needs few registers
 //   operands   swizzled_operand(shared, leading, stride) says where one lies. Rows of 128 bytes, eight of them 1,024
 //              bytes, starting at a multiple of that; the 16 bytes `c` of row `r` stand at c ^ r % 8.
-//              along the sum    a row is 64 elements of the sum of one row of the operand; 8 rows are `stride` apart; 16
-//                               elements further along the sum are 32 bytes further
-//              across the sum   a row is 64 rows of the operand at one element of the sum; 64 rows further are `leading`,
-//                               8 elements of the sum `stride` further
+//              along the sum    a row is 64 elements of the sum of one row of the operand; 8 rows are `stride` apart;
+//                               16 elements further along the sum are 32 bytes further
+//              across the sum   a row is 64 rows of the operand at one element of the sum; 64 rows further are
+//                               `leading`, 8 elements of the sum `stride` further
 //
 // Sources: PTX ISA 9.0, 9.7.15 (wgmma: fragments, canonical layouts, matrix descriptor) and 9.7.13.15 (mbarrier).
 //
 // Rules that the emulator checks, beside those of simt.hpp: a barrier is used after it was published; no more arrive
-// than it counts; a block's copies have arrived before it ends; the lanes of a warpgroup agree in every product; operands
-// stay as they are until the product has been waited for; between waiting for a product and the next lies a fence.
+// than it counts; a block's copies have arrived before it ends; the lanes of a warpgroup agree in every product;
+// operands stay as they are until the product has been waited for; between that wait and the next product lies a fence.
 #pragma once
 
 #include "simt.hpp"

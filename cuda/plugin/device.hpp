@@ -70,6 +70,7 @@ class Device {
   Stream own_ = nullptr;
   std::unique_ptr<CublasLt> cublaslt_;
   std::string without_cublaslt_;
+  const char *loss_ = "";  // of the description
   std::unique_ptr<Staging> staging_;
   Graphs graphs_;
   std::map<Stream, Block> scratch_;

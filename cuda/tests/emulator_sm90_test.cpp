@@ -1,5 +1,5 @@
-// The emulator of sm_90a's own instructions: barriers, bulk copies and products of warpgroups against their definitions,
-// every broken rule reported, and planted faults that show.
+// The emulator of sm_90a's own instructions: barriers, bulk copies and products of warpgroups against their
+// definitions, every broken rule reported, and planted faults that show.
 #include "../simt_sm90.hpp"
 #include "check.hpp"
 

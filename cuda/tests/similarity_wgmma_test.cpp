@@ -20,15 +20,15 @@ SIMCSE_TEST(similarity_wgmma) {
 SIMCSE_TEST(similarity_wgmma_options) {
   const Sm90 gpu;
   if (!similarity_has_wgmma()) return;
-  for (int bits = 1; bits < 16; bits++) {
+  for (const int bits : {1, 2, 4, 8, 15}) {
     const Options options = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, false};
     const Case k = {21, 50, 24, 0.1f, 0.5f, 0, 0, options};
-    check_case<bf16>(k, own_plans<bf16>(k, true), bits == 15 ? 3 : 1);
+    check_case<bf16>(k, own_plans<bf16>(k, true), bits == 15 ? 2 : 1);
   }
 }
 
-// Panels of 256: several of queries and keys, and sums of keys in scratch memory (-1), of some panels in d_keys, or in a
-// sweep of their own (0).
+// Panels of 256: several of queries and keys, and sums of keys in scratch memory (-1), of some panels in d_keys, or in
+// a sweep of their own (0).
 void check_wgmma_panels(const Case &k, int kept_panels, int seeds) {
   Plans plans = own_plans<bf16>(k, true);
   for (SimilarityPlan *plan : {&plans.forward, &plans.backward}) {
@@ -44,11 +44,12 @@ void check_wgmma_panels(const Case &k, int kept_panels, int seeds) {
 SIMCSE_TEST(similarity_wgmma_in_panels) {
   const Sm90 gpu;
   if (!similarity_has_wgmma()) return;
-  check_wgmma_panels({270, 520, 40, 0.05f, 0.5f, 1, 0}, -1, 2);
-  check_wgmma_panels({270, 520, 128, 0.05f, 0.5f, 1, 0}, 0, 1);
+  check_wgmma_panels({260, 300, 40, 0.05f, 0.5f, 1, 0}, -1, 2);
+  check_wgmma_panels({260, 300, 128, 0.05f, 0.5f, 1, 0}, 0, 1);
   check_wgmma_panels({257, 780, 128, 0.05f, 0, 1, 0}, 1, 1);
   check_wgmma_panels({260, 300, 24, 0.05f, 0.5f, 0, 0, kAllOptions}, -1, 1);
-  check_wgmma_panels({260, 300, 48, 0.05f, 0, 0, 0, {true, true, true, false, true}}, -1, 1);
+  const Case ties = {70, 140, 48, 0.05f, 0, 0, 0, {true, true, true, false, true}};
+  check_case<bf16>(ties, own_plans<bf16>(ties, true), 1);
 }
 
 }  // namespace
