@@ -69,6 +69,16 @@ struct SumTiles {
 };
 
 // `options` as the shape's plain() says not. Rows and columns as they are filled up.
+
+// By wgmma, on sm_90a alone: operands lie as similarity_swizzled.hpp says, filled up to multiples of 256 vectors. A
+// margin needs the same width of tiles for logits, limits and gradients.
+constexpr int kWgmmaLogitColumns = 256;
+Fault wgmma_logit_tiles(const Queue &queue, bool options, int rows, const LogitTiles<f16> &tiles);
+Fault wgmma_limit_tiles(const char *name, const Queue &queue, int rows, const LimitTiles<f16> &tiles);
+Fault wgmma_gradient_tiles(const Queue &queue, bool options, int rows, int columns, const GradientTiles<f16> &tiles);
+Fault wgmma_sum_tiles(const Queue &queue, int width, bool of_rows, bool of_columns, SumTiles<f16> tiles);
+
+// By mma.sync and fmaf.
 template <typename X>
 Fault logit_tiles(const Queue &queue, int tile, bool options, int rows, const LogitTiles<X> &tiles);
 template <typename X>

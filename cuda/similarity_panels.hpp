@@ -19,6 +19,39 @@ struct ScratchLayout {
   }
 };
 
+// The products of a block, by the plan's instructions.
+template <typename X>
+Fault logit_tiles(const Queue &queue, const SimilarityPlan &plan, bool options, int rows, const LogitTiles<X> &tiles) {
+  if constexpr (sizeof(X) == 2) {
+    if (plan.wgmma) return wgmma_logit_tiles(queue, options, rows, tiles);
+  }
+  return logit_tiles<X>(queue, plan.logit_tile, options, rows, tiles);
+}
+template <typename X>
+Fault limit_tiles(const char *name, const Queue &queue, const SimilarityPlan &plan, int rows,
+                  const LimitTiles<X> &tiles) {
+  if constexpr (sizeof(X) == 2) {
+    if (plan.wgmma) return wgmma_limit_tiles(name, queue, rows, tiles);
+  }
+  return limit_tiles<X>(name, queue, plan.logit_tile, rows, tiles);
+}
+template <typename X>
+Fault gradient_tiles(const Queue &queue, const SimilarityPlan &plan, bool options, int rows, int columns,
+                     const GradientTiles<X> &tiles) {
+  if constexpr (sizeof(X) == 2) {
+    if (plan.wgmma) return wgmma_gradient_tiles(queue, options, rows, columns, tiles);
+  }
+  return gradient_tiles<X>(queue, plan.logit_tile, options, rows, columns, tiles);
+}
+template <typename X>
+Fault sum_tiles(const Queue &queue, const SimilarityPlan &plan, bool of_rows, bool of_columns,
+                const SumTiles<X> &tiles) {
+  if constexpr (sizeof(X) == 2) {
+    if (plan.wgmma) return wgmma_sum_tiles(queue, plan.gradient_columns, of_rows, of_columns, tiles);
+  }
+  return sum_tiles<X>(queue, plan.gradient_tile, of_rows, of_columns, tiles);
+}
+
 // Queries or keys.
 template <typename T>
 struct Side {
@@ -105,7 +138,7 @@ class PanelPair {
                                    plan_.columns,
                                    sides_.contrast->false_negative_margin,
                                    limits + i0};
-      fault = limit_tiles<X>(name_, queue_, plan_.logit_tile, row_copy.filled, tiles);
+      fault = limit_tiles<X>(name_, queue_, plan_, row_copy.filled, tiles);
       if (fault != 0) return fault;
     }
     rows_.side = columns_.side = nullptr;
@@ -147,12 +180,13 @@ class PanelPair {
 
   float inverse_temperature() const { return 1.0f / sides_.contrast->temperature; }
   int filled(int count) const {
+    if (plan_.wgmma) return (int)round_up(count, plan_.logit_columns);
     return (int)round_up(count, plan_.logit_tile > plan_.gradient_tile ? plan_.logit_tile : plan_.gradient_tile);
   }
 
   // What is to be copied for a panel to be held: nothing if it is already.
   PanelCopy<T, X> newly(Held &held, const Side<T> &side, int64_t first, int panel) const {
-    PanelCopy<T, X> copy = {side.vectors, side.norms, 0, 0, held.copy, held.inverse, nullptr, 0};
+    PanelCopy<T, X> copy = {side.vectors, side.norms, 0, 0, held.copy, held.inverse, nullptr, 0, plan_.wgmma};
     if (held.side == &side && held.first == first) return copy;
     held.side = &side;
     held.first = first;

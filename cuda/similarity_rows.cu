@@ -1,6 +1,8 @@
 // A warp a vector, N columns a lane at a time.
 #include "similarity_rows.hpp"
 
+#include "similarity_swizzled.hpp"
+
 namespace simcse::cuda {
 
 namespace {
@@ -80,7 +82,6 @@ SIMT_KERNEL(kWarps *kWarp) copy_vectors(PanelCopy<T, X> queries, PanelCopy<T, X>
     there = vector >= 0 && vector < panel.all;
   }
   const T *const from = panel.vectors + vector * hidden;
-  X *const to = panel.copy + (int64_t)row * columns;
   Scale scale = {1.0f, 1.0f, 0.0f};
   if (there) {
     float norm;
@@ -101,7 +102,8 @@ SIMT_KERNEL(kWarps *kWarp) copy_vectors(PanelCopy<T, X> queries, PanelCopy<T, X>
       pack.get(x);
       SIMT_UNROLL for (int k = 0; k < N; k++) x[k] = x[k] * scale.first * scale.second;
     }
-    store_copy(to + c, x);
+    const bool swizzled = sizeof(X) == 2 && panel.swizzled;
+    store_copy(panel.copy + (swizzled ? swizzled_place(row, c, columns) : (int64_t)row * columns + c), x);
   }
 }
 

@@ -18,6 +18,7 @@ struct PanelCopy {
   // Null, or which of `all` vectors: then they are measured. One that there is not is a row past `count`.
   const int32_t *picked;
   int64_t all;
+  bool swizzled;  // as similarity_swizzled.hpp says, for f16; else row by row
 };
 
 template <typename T, typename X>

@@ -176,7 +176,7 @@ class Forward {
                                  of_columns ? at<RunningSum>(memory_.column_parts) : nullptr,
                                  plan_.column_panel,
                                  at<float>(memory_.target_logits) + (&rows == &sides_.queries ? i0 : 0)};
-    fault = logit_tiles<X>(queue_, plan_.logit_tile, !shape_.plain(), pair_.filled_rows(), tiles);
+    fault = logit_tiles<X>(queue_, plan_, !shape_.plain(), pair_.filled_rows(), tiles);
     if (fault != 0 || !of_columns) return fault;
     return merge(tiles.column_parts, column_parts(shape_, plan_.logit_tile, pair_.filled_rows()), plan_.column_panel,
                  pair_.columns_count(), sums_of(columns) + j0, add_columns);
@@ -232,7 +232,7 @@ int64_t similarity_forward_bytes(const SimilarityPlan &plan, const SimilaritySha
 }
 
 int64_t similarity_softmax_forward_scratch(const SimilarityShape &shape) {
-  return similarity_forward_bytes(similarity_forward_plan(shape), shape);
+  return similarity_forward_bytes(similarity_forward_plan(shape, similarity_by_wgmma(shape)), shape);
 }
 
 Fault similarity_softmax_forward(const Queue &queue, const simcse_similarity_softmax_forward &args,
@@ -242,7 +242,8 @@ Fault similarity_softmax_forward(const Queue &queue, const simcse_similarity_sof
 }
 
 Fault similarity_softmax_forward(const Queue &queue, const simcse_similarity_softmax_forward &args) {
-  return similarity_softmax_forward(queue, args, similarity_forward_plan(similarity_shape(args)));
+  const SimilarityShape shape = similarity_shape(args);
+  return similarity_softmax_forward(queue, args, similarity_forward_plan(shape, similarity_by_wgmma(shape)));
 }
 
 }  // namespace simcse::cuda

@@ -62,8 +62,11 @@ SimilarityShape similarity_shape(const Arguments &a) {
 
 // How a call is divided: a function of the shape, so that sums are the same on every GPU.
 struct SimilarityPlan {
-  int logit_tile;         // rows and columns of a tile of logits: 64 or 128
-  int gradient_tile;      // rows and columns of a tile of gradients
+  bool wgmma;             // instructions of the products: those of sm_90a, or of every GPU
+  int logit_tile;         // rows of a tile of logits: 64 or 128
+  int logit_columns;      // its columns: as many, by wgmma 256
+  int gradient_tile;      // rows of a tile of gradients
+  int gradient_columns;   // its columns: as many, by wgmma 128 or 256
   int columns;            // of a copied vector: H, filled up
   int row_panel;          // vectors of a panel, a multiple of the tiles
   int column_panel;       // with same-side negatives as many
@@ -73,8 +76,19 @@ struct SimilarityPlan {
   int64_t kept_keys;      // backward: keys whose sums are kept over all panels of queries: whole panels, or all
   bool kept_in_gradient;  // in d_keys, from its second panel on; else in scratch memory
 };
-SimilarityPlan similarity_forward_plan(const SimilarityShape &shape);
-SimilarityPlan similarity_backward_plan(const SimilarityShape &shape);
+SimilarityPlan similarity_forward_plan(const SimilarityShape &shape, bool wgmma = false);
+SimilarityPlan similarity_backward_plan(const SimilarityShape &shape, bool wgmma = false);
+
+// Whether the GPU at hand is of sm_90a.
+bool similarity_has_wgmma();
+// Whether there is enough to multiply for the large tiles of wgmma; it is of bf16 alone.
+bool similarity_fits_wgmma(const SimilarityShape &shape);
+// Whether a call's products are by wgmma: where it is asked for, the GPU has it, and it fits.
+bool similarity_by_wgmma(const SimilarityShape &shape);
+
+// What SIMCSE_CUDA_SIMILARITY in the environment asks for, read once.
+enum class SimilarityChoice { mma, wgmma, unknown };
+SimilarityChoice similarity_choice();
 
 // Vectors of the panel that starts at `first`.
 inline int panel_count(int64_t count, int64_t first, int panel) {

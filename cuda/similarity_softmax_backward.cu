@@ -130,7 +130,7 @@ class Backward {
                                     kRange,
                                     g,
                                     plan_.column_panel};
-    fault = gradient_tiles<X>(queue_, plan_.logit_tile, !shape_.plain(), pair_.filled_rows(), pair_.filled_columns(),
+    fault = gradient_tiles<X>(queue_, plan_, !shape_.plain(), pair_.filled_rows(), pair_.filled_columns(),
                               tiles);
     if (fault != 0) return fault;
     const SumTiles<X> sums = {{g, plan_.column_panel},
@@ -146,7 +146,7 @@ class Backward {
                               of_columns.sums,
                               of_rows.add,
                               of_columns.add};
-    return sum_tiles<X>(queue_, plan_.gradient_tile, of_rows.sums != nullptr, of_columns.sums != nullptr, sums);
+    return sum_tiles<X>(queue_, plan_, of_rows.sums != nullptr, of_columns.sums != nullptr, sums);
   }
 
   int64_t stride() const { return (int64_t)plan_.row_panel * plan_.columns; }
@@ -187,7 +187,7 @@ int64_t similarity_backward_bytes(const SimilarityPlan &plan, const SimilaritySh
 }
 
 int64_t similarity_softmax_backward_scratch(const SimilarityShape &shape) {
-  return similarity_backward_bytes(similarity_backward_plan(shape), shape);
+  return similarity_backward_bytes(similarity_backward_plan(shape, similarity_by_wgmma(shape)), shape);
 }
 
 Fault similarity_softmax_backward(const Queue &queue, const simcse_similarity_softmax_backward &args,
@@ -197,7 +197,8 @@ Fault similarity_softmax_backward(const Queue &queue, const simcse_similarity_so
 }
 
 Fault similarity_softmax_backward(const Queue &queue, const simcse_similarity_softmax_backward &args) {
-  return similarity_softmax_backward(queue, args, similarity_backward_plan(similarity_shape(args)));
+  const SimilarityShape shape = similarity_shape(args);
+  return similarity_softmax_backward(queue, args, similarity_backward_plan(shape, similarity_by_wgmma(shape)));
 }
 
 }  // namespace simcse::cuda

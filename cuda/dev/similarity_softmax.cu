@@ -167,6 +167,9 @@ SIMT_KERNEL(kPlainThreads) alone_backward(Plain<T> a) {
 
 // --- the ladder ---
 
+// Also at shapes where its tiles are too large to be chosen.
+bool climbs_wgmma(const SimilarityShape &shape) { return shape.dtype == SIMCSE_BF16 && similarity_has_wgmma(); }
+
 template <typename T>
 struct Setting {
   Setting(Problem &p, const Shape &shape)
@@ -241,6 +244,12 @@ void run_forward(Ladder &ladder, const Shape &shape) {
     p.rung("tile64", "products on tensor cores (f16), tiles of 64 x 64 logits, none of which is stored",
            [&](const Queue &q) { return similarity_softmax_forward(q, args, small); });
   }
+  const SimilarityPlan wide = similarity_forward_plan(whole, true);
+  if (climbs_wgmma(whole)) {
+    p.queue_scratch(similarity_forward_bytes(wide, whole));
+    p.rung("wgmma", "tensor cores by warpgroups, tiles of 128 x 256 fed by bulk copies: sm_90a",
+           [&](const Queue &q) { return similarity_softmax_forward(q, args, wide); });
+  }
   p.rung("product", "tensor cores (f16; f32: multiply-adds), tiles of 128 x 128 where they fill a GPU, else 64 x 64",
          [&](const Queue &q) { return similarity_softmax_forward(q, args); });
   p.climb();
@@ -287,6 +296,12 @@ void run_backward(Ladder &ladder, const Shape &shape) {
     p.queue_scratch(similarity_backward_bytes(small, whole));
     p.rung("tile64", "panels of gradients in f16 that stay in L2, three products on tensor cores, tiles of 64 x 64",
            [&](const Queue &q) { return similarity_softmax_backward(q, args, small); });
+  }
+  const SimilarityPlan wide = similarity_backward_plan(whole, true);
+  if (climbs_wgmma(whole)) {
+    p.queue_scratch(similarity_backward_bytes(wide, whole));
+    p.rung("wgmma", "three products by warpgroups, tiles of 128 x 256 fed by bulk copies: sm_90a",
+           [&](const Queue &q) { return similarity_softmax_backward(q, args, wide); });
   }
   p.rung("product", "tensor cores (f16; f32: multiply-adds), tiles of 128 x 128 where they fill a GPU, else 64 x 64",
          [&](const Queue &q) { return similarity_softmax_backward(q, args); });

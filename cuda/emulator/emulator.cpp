@@ -43,6 +43,7 @@ void Engine::lane_body(void *argument) {
     acquire(&it.launch_order_);
     it.body_(it.closure_);
     if (!lane.copies.empty()) it.stop(print("lane %d ends before its asynchronous copies have arrived", lane.index));
+    if (lane.products.in_flight()) it.stop(print("lane %d ends before its products are there", lane.index));
     lane.state = State::ended;
     it.unended_--;
     it.give_way();
@@ -70,6 +71,7 @@ Fault Engine::run(const char *kernel, const Geometry &geometry, void (*body)(voi
   body_ = body;
   closure_ = closure;
   random_.state = settings.seed * 0x9E3779B97F4A7C15u;
+  shared_start_ = 1024 + 128 * static_cast<unsigned>(settings.seed % 8);
   start_lanes();
   release(&launch_order_);
   std::vector<uint32_t> blocks(static_cast<std::size_t>(geometry.x) * geometry.y * geometry.z);
@@ -110,15 +112,19 @@ void Engine::run_block(uint32_t block) {
   unended_ = position.threads;
   order_.clear();
   for (int warp = 0; warp < position.threads / kWarp; warp++) order_.push_back(static_cast<uint32_t>(warp));
+  asynchronous.start_block();
   for (int i = 0; i < position.threads; i++) {
     lanes_[static_cast<std::size_t>(i)]->group = 0;
+    lanes_[static_cast<std::size_t>(i)]->products.start_block();
     make_ready(*lanes_[static_cast<std::size_t>(i)]);
   }
   draw_order();
   release(&launch_order_);
   while (unended_ > 0 && fault.empty()) {
     int thread;
+    if (asynchronous.copies_in_flight() && random_.below(4) == 0 && asynchronous.arrive(random_.next())) continue;
     if (!pick(&thread)) {
+      if (asynchronous.arrive(random_.next())) continue;
       stop("lanes wait for each other: " + who_waits_where());
       break;
     }
@@ -126,6 +132,7 @@ void Engine::run_block(uint32_t block) {
     ready_[thread / kWarp] &= ~(1u << thread % kWarp);
     lanes_[static_cast<std::size_t>(thread)]->fiber.resume();
   }
+  if (asynchronous.copies_in_flight()) stop("the block ends before its bulk copies have arrived");
   for (const Shared &shared : shared_) {
     if (fault.empty() && !shared.guards_hold()) {
       stop(print("a lane wrote outside the %zu bytes of its %s shared memory", shared.bytes(),
@@ -194,6 +201,7 @@ std::string Engine::who_waits_where() const {
       const Lane &lane = *lanes_[static_cast<std::size_t>(i)];
       now = lane.state == State::ended   ? "ended"
             : lane.state == State::ready ? "can go on"
+            : lane.state == State::blocks ? print("wait for what others do, %s", name_of(lane.at).c_str())
             : lane.state == State::waits
                 ? print("wait at barrier %d, %s", lane.barrier, name_of(lane.at).c_str())
                 : print("wait at %s of lanes %08x, %s", lane.what, lane.mask, name_of(lane.at).c_str());

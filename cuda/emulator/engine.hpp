@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "asynchronous.hpp"
 #include "emulator.hpp"
 #include "fiber.hpp"
 #include "sanitizers.hpp"
@@ -79,7 +80,7 @@ struct Copy {
   unsigned char bytes[16];
 };
 
-enum class State { ready, meets, waits, ended };
+enum class State { ready, meets, waits, blocks, ended };
 
 struct Lane {
   Fiber fiber;
@@ -92,6 +93,7 @@ struct Lane {
   void *operand = nullptr;
   std::vector<Copy> copies;
   unsigned group = 0;
+  ProductsOfLane products;
 };
 
 // What ThreadSanitizer takes a barrier for. Two in turn: a lane that is already at the next round must not order what
@@ -119,7 +121,14 @@ class Engine {
   void stop_at(Site at, const std::string &text);
   [[noreturn]] void abandon();
   Lane &lane() { return *lanes_[static_cast<std::size_t>(position.thread)]; }
+  // Waits until a phase of a barrier in shared memory has ended, or a product of a warpgroup has been asked for by all.
+  void block_until_wakened(Site at);
+  void wake_blocked();
+  // The dynamic shared memory of the block as instructions see it: somewhere, at a multiple of 128.
+  unsigned shared_address(const void *shared, Site at);
+  unsigned char *at_shared_address(unsigned address, std::size_t bytes, Site at);
 
+  Asynchronous asynchronous;
   Settings settings;
   std::string fault;
 
@@ -150,6 +159,7 @@ class Engine {
   std::vector<std::unique_ptr<Lane>> lanes_;
   int started_ = 0;  // lanes whose fibers idle at the top of lane_body
   Random random_ = {0};
+  unsigned shared_start_ = 0;
   uint32_t ready_[kWarps] = {};
   std::vector<uint32_t> order_;  // of warps, first goes first
   bool by_order_ = false;

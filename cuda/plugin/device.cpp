@@ -2,9 +2,11 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "../../native/src/failure.hpp"
+#include "../similarity_softmax.hpp"
 
 namespace simcse::cuda::plugin {
 
@@ -24,7 +26,14 @@ Device::Device(int number, const simcse_device_options &options)
       gpu_(open_gpu(number, options.context)),
       lent_(options.stream != nullptr),
       graphs_(*gpu_) {
+  if (similarity_choice() == SimilarityChoice::unknown) {
+    fail(SIMCSE_INVALID_ARGUMENT, "SIMCSE_CUDA_SIMILARITY is \"%s\"; it takes mma or wgmma, or unset it",
+         std::getenv("SIMCSE_CUDA_SIMILARITY"));
+  }
   Use use(*gpu_);
+  if (similarity_choice() == SimilarityChoice::wgmma) {
+    loss_ = similarity_has_wgmma() ? ", large losses by wgmma" : ", no wgmma: it takes compute capability 9.0";
+  }
   try {
     if (lent_) gpu_->adopt(static_cast<Stream>(options.stream));
     own_ = lent_ ? static_cast<Stream>(options.stream) : gpu_->open_stream();
@@ -75,8 +84,8 @@ void Device::properties(simcse_device_properties *properties) {
   std::string products;
   if (cublaslt_ != nullptr) products = ", cuBLASLt " + cublaslt_->version();
   if (!without_cublaslt_.empty()) products = ", matrix products by slower kernels: " + without_cublaslt_;
-  std::snprintf(p.description, sizeof p.description, "%s, %s%s", p.tier, gpu_->description().c_str(),
-                products.c_str());
+  std::snprintf(p.description, sizeof p.description, "%s, %s%s%s", p.tier, gpu_->description().c_str(),
+                products.c_str(), loss_);
   p.threads = 1;
   p.alignment = kAlignment;
   p.memory_total = memory.total;

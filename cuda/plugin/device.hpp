@@ -71,6 +71,7 @@ class Device {
   bool lent_ = false;  // own_ is the caller's
   std::unique_ptr<CublasLt> cublaslt_;
   std::string without_cublaslt_;
+  const char *loss_ = "";  // of the description
   std::unique_ptr<Staging> staging_;
   Graphs graphs_;
   std::map<Stream, Block> scratch_;

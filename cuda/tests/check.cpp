@@ -61,6 +61,14 @@ void use_seed(int seed) {
 #endif
 }
 
+#if defined(SIMCSE_ON_GPU)
+Sm90::Sm90() = default;
+Sm90::~Sm90() = default;
+#else
+Sm90::Sm90() { emulator::settings().shared_limit = 227 * 1024; }
+Sm90::~Sm90() { emulator::settings().shared_limit = emulator::Settings().shared_limit; }
+#endif
+
 const char *text_of([[maybe_unused]] Fault fault) {
 #if defined(SIMCSE_TWINS)
   return twins::text_of(fault);

@@ -200,6 +200,16 @@ std::vector<double> reference_factors(const simcse_dropout &dropout, const TestB
 // The seed of the emulator; on a GPU it only names the data.
 void use_seed(int seed);
 
+// For as long as it lives, the emulated GPU is of sm_90a, whose blocks may have 227 KB of shared memory; a GPU is what
+// it is.
+class Sm90 {
+ public:
+  Sm90();
+  ~Sm90();
+  Sm90(const Sm90 &) = delete;
+  Sm90 &operator=(const Sm90 &) = delete;
+};
+
 // Calls body(seed) under several seeds, at most as many as SIMCSE_TEST_SEEDS in the environment says.
 template <typename Body>
 void each_seed(int seeds, const Body &body) {

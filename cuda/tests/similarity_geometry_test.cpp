@@ -15,7 +15,7 @@ SimilarityShape shape_of(simcse_dtype dtype, int hidden, int64_t n, int64_t m, i
 }
 
 void check_forward(const SimilarityShape &shape, const SimilarityPlan &plan) {
-  const int64_t rows = plan.row_panel / plan.logit_tile, columns = plan.column_panel / plan.logit_tile;
+  const int64_t rows = plan.row_panel / plan.logit_tile, columns = plan.column_panel / plan.logit_columns;
   CHECK(static_cast<int64_t>(plan.tiles_of_range) * plan.ranges >= columns, "ranges");
   CHECK(static_cast<int64_t>(plan.tiles_of_range) * (plan.ranges - 1) < columns, "an empty range");
   CHECK(plan.ranges <= 65535, "%d ranges", plan.ranges);
@@ -26,7 +26,7 @@ void check_forward(const SimilarityShape &shape, const SimilarityPlan &plan) {
 void check_backward(const SimilarityShape &shape, const SimilarityPlan &plan) {
   CHECK(plan.column_panel / plan.logit_tile <= 65535, "grid of G");
   CHECK(static_cast<int64_t>(plan.row_panel) * plan.column_panel <= kMost32, "G");
-  const int64_t across = plan.columns / plan.gradient_tile;
+  const int64_t across = plan.columns / plan.gradient_columns;
   const int64_t tiles = (static_cast<int64_t>(plan.splits) * plan.row_panel + plan.column_panel) / plan.gradient_tile;
   CHECK(tiles * across <= kMost32, "grid of sums");
   CHECK(plan.splits >= 1 && plan.splits <= 16, "%d splits", plan.splits);
@@ -46,8 +46,9 @@ void check_backward(const SimilarityShape &shape, const SimilarityPlan &plan) {
 }
 
 void check_plan(const SimilarityShape &shape, const SimilarityPlan &plan) {
-  CHECK(plan.columns >= shape.hidden && plan.columns % plan.gradient_tile == 0, "columns");
-  for (const int tile : {plan.logit_tile, plan.gradient_tile}) {
+  CHECK(plan.columns >= shape.hidden && plan.columns % 64 == 0, "columns");
+  CHECK(!plan.wgmma || (plan.logit_tile == 128 && plan.logit_columns == 256 && plan.gradient_tile == 128), "tiles");
+  for (const int tile : {plan.logit_tile, plan.logit_columns, plan.gradient_tile}) {
     CHECK(plan.row_panel % tile == 0 && plan.column_panel % tile == 0, "panels of %d and %d", plan.row_panel,
           plan.column_panel);
   }
@@ -62,11 +63,15 @@ SIMCSE_TEST(similarity_plans_fit) {
         for (const int64_t m : {n, 2 * n, n + 65536}) {
           for (const int bits : {0, 1, 2, 15}) {
             const SimilarityShape shape = shape_of(dtype, hidden, n, m, bits);
-            const SimilarityPlan forward = similarity_forward_plan(shape), backward = similarity_backward_plan(shape);
-            check_plan(shape, forward);
-            check_plan(shape, backward);
-            check_forward(shape, forward);
-            check_backward(shape, backward);
+            for (const bool wgmma : {false, dtype == SIMCSE_BF16}) {
+              const SimilarityPlan forward = similarity_forward_plan(shape, wgmma);
+              const SimilarityPlan backward = similarity_backward_plan(shape, wgmma);
+              check_plan(shape, forward);
+              check_plan(shape, backward);
+              check_forward(shape, forward);
+              check_backward(shape, backward);
+              CHECK(backward.columns % backward.gradient_columns == 0, "tiles of gradients");
+            }
           }
         }
       }
@@ -75,9 +80,9 @@ SIMCSE_TEST(similarity_plans_fit) {
 }
 
 // All that a call needs beside queries, keys, gradients and lse: scratch memory, lengths, the keys' log-sum-exps.
-int64_t more_than_vectors(const SimilarityShape &shape) {
-  const int64_t forward = similarity_softmax_forward_scratch(shape);
-  const int64_t backward = similarity_softmax_backward_scratch(shape);
+int64_t more_than_vectors(const SimilarityShape &shape, bool wgmma) {
+  const int64_t forward = similarity_forward_bytes(similarity_forward_plan(shape, wgmma), shape);
+  const int64_t backward = similarity_backward_bytes(similarity_backward_plan(shape, wgmma), shape);
   const int64_t statistics = (shape.queries + shape.keys + (shape.both_directions ? shape.keys : 0)) * 4;
   return (forward > backward ? forward : backward) + statistics;
 }
@@ -88,9 +93,11 @@ SIMCSE_TEST(similarity_memory_is_a_tenth_of_the_vectors) {
       for (int bits = 0; bits < 16; bits++) {
         const SimilarityShape shape = shape_of(dtype, 768, n, n, bits);
         const int64_t vectors = 4 * n * 768 * shape.element() + n * 4;
-        const int64_t more = more_than_vectors(shape);
-        CHECK(10 * more <= vectors, "%lld bytes beside %lld, options %d", static_cast<long long>(more),
-              static_cast<long long>(vectors), bits);
+        for (const bool wgmma : {false, dtype == SIMCSE_BF16}) {
+          const int64_t more = more_than_vectors(shape, wgmma);
+          CHECK(10 * more <= vectors, "%lld bytes beside %lld, options %d", static_cast<long long>(more),
+                static_cast<long long>(vectors), bits);
+        }
       }
     }
   }
@@ -100,6 +107,18 @@ SIMCSE_TEST(similarity_memory_is_a_tenth_of_the_vectors) {
   // The first training step of BERT-base at batch 64 asks for little.
   const int64_t small = similarity_softmax_backward_scratch(shape_of(SIMCSE_BF16, 768, 64, 64, 0));
   CHECK(small < 1 << 20, "%lld bytes", static_cast<long long>(small));
+}
+
+SIMCSE_TEST(similarity_wgmma_is_for_large_bf16) {
+  CHECK(similarity_fits_wgmma(shape_of(SIMCSE_BF16, 768, 65536, 65536, 0)), "large");
+  CHECK(similarity_fits_wgmma(shape_of(SIMCSE_BF16, 768, 512, 65536, 15)), "a queue of keys");
+  CHECK(!similarity_fits_wgmma(shape_of(SIMCSE_BF16, 768, 512, 512, 0)), "small");
+  CHECK(!similarity_fits_wgmma(shape_of(SIMCSE_F32, 768, 65536, 65536, 0)), "f32");
+  const int widths[][2] = {{768, 256}, {1024, 256}, {384, 128}, {312, 128}, {64, 128}, {4096, 256}};
+  for (const auto &width : widths) {
+    const SimilarityPlan plan = similarity_backward_plan(shape_of(SIMCSE_BF16, width[0], 65536, 65536, 0), true);
+    CHECK(plan.gradient_columns == width[1], "tiles of %d columns for %d", plan.gradient_columns, width[0]);
+  }
 }
 
 // What lies far apart stays far apart.
