@@ -3,7 +3,7 @@
 // `bias` have a hard negative for each query, M = 2 N.
 #include "../similarity_softmax.hpp"
 
-#include "plain.hpp"
+#include "similarity_library.hpp"
 #include "similarity_reference.hpp"
 
 namespace simcse::cuda::dev {
@@ -15,51 +15,7 @@ constexpr int64_t kMostStored = int64_t{8} << 30;   // bytes
 constexpr double kMostAlone = 3e11;                  // N M H, for a warp a query
 constexpr char kForward[] = "similarity_softmax_forward", kBackward[] = "similarity_softmax_backward";
 
-template <typename T>
-struct Plain {
-  int hidden;
-  int64_t n, m;
-  const T *queries, *keys;
-  const int32_t *targets;
-  float inverse_temperature, bias;
-  int64_t own_offset;
-  float *lse, *query_norm, *key_norm;
-  float gradient_scale;  // loss_scale / N / temperature
-  T *d_queries, *d_keys;
-
-  SIMT_DEVICE float logit(float product, int64_t i, int64_t j) const {
-    return product / (query_norm[i] * key_norm[j]) * inverse_temperature + (j == own_offset + i ? bias : 0.0f);
-  }
-  SIMT_DEVICE float gradient(float product, int64_t i, int64_t j) const {
-    return gradient_scale * (expf(logit(product, i, j) - lse[i]) - (j == targets[i] ? 1.0f : 0.0f));
-  }
-};
-
-template <typename T>
-SIMT_DEVICE float dot_alone(const T *x, const T *y, int hidden) {
-  float sum = 0.0f;
-  for (int c = 0; c < hidden; c++) sum = fmaf(to_float(x[c]), to_float(y[c]), sum);
-  return sum;
-}
-
-template <typename T>
-SIMT_DEVICE float dot_of_warp(const T *x, const T *y, int hidden, Site at = Site::here()) {
-  float sum = 0.0f;
-  for (int c = lane(); c < hidden; c += kWarp) sum = fmaf(to_float(x[c]), to_float(y[c]), sum);
-  return warp_sum(sum, at);
-}
-
 // --- forward ---
-
-// A warp a vector, the keys' after the queries'.
-template <typename T>
-SIMT_KERNEL(kPlainThreads) norms(Plain<T> a) {
-  const int64_t i = plain_index() / kWarp;
-  if (i >= a.n + a.m) return;
-  const T *const x = i < a.n ? a.queries + i * a.hidden : a.keys + (i - a.n) * a.hidden;
-  const float norm = sqrtf(dot_of_warp(x, x, a.hidden));
-  if (lane() == 0) *(i < a.n ? a.query_norm + i : a.key_norm + (i - a.n)) = norm;
-}
 
 template <typename T>
 SIMT_KERNEL(kPlainThreads) all_logits(Plain<T> a, float *logits) {
@@ -244,6 +200,12 @@ void run_forward(Ladder &ladder, const Shape &shape) {
     p.rung("tile64", "products on tensor cores (f16), tiles of 64 x 64 logits, none of which is stored",
            [&](const Queue &q) { return similarity_softmax_forward(q, args, small); });
   }
+  PanelProducts<T> library(ladder.cublaslt(), a, p);
+  p.rung("library", "panels of products by cuBLASLt, in f32 and in L2, on their way to running sums", [&](const Queue &q) {
+    Fault fault = launch(kForward, norms<T>, vectors, q.stream, a);
+    if (fault == 0) fault = library.forward(kForward, q, losses);
+    return fault != 0 ? fault : mean(q);
+  });
   const SimilarityPlan wide = similarity_forward_plan(whole, true);
   if (climbs_wgmma(whole)) {
     p.queue_scratch(similarity_forward_bytes(wide, whole));
@@ -297,6 +259,9 @@ void run_backward(Ladder &ladder, const Shape &shape) {
     p.rung("tile64", "panels of gradients in f16 that stay in L2, three products on tensor cores, tiles of 64 x 64",
            [&](const Queue &q) { return similarity_softmax_backward(q, args, small); });
   }
+  PanelProducts<T> library(ladder.cublaslt(), a, p);
+  p.rung("library", "three products of a panel by cuBLASLt, with its logits and their gradients in L2 between them",
+         [&](const Queue &q) { return library.backward(kBackward, q); });
   const SimilarityPlan wide = similarity_backward_plan(whole, true);
   if (climbs_wgmma(whole)) {
     p.queue_scratch(similarity_backward_bytes(wide, whole));
