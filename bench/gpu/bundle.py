@@ -74,7 +74,7 @@ class Bundle:
         found = self.run("device", [self.programs / "suite", self.library / "libsimcse.so", "device"], 120)
         match = re.search(rf"^{DEVICE} is (\S+): (?:\1, )?(.*)$", found.text, re.MULTILINE)
         if not match:
-            raise Missing(f"there is no GPU to run on: {found.text.strip()}")
+            raise Missing("there is no GPU to run on: " + re.sub(r"^FAILED (device_open: )?", "", found.text.strip()))
         tier, description = match.groups()
         emulated = tier == "emulated"
         if emulated != self.rehearsal:

@@ -127,14 +127,16 @@ class Device(Folder):
 
     def test_no_gpu_is_said_in_the_words_of_the_library(self):
         self.bundle()
-        self.write("gpu/programs/suite", '#!/bin/sh\necho "FAILED no CUDA driver"; exit 1\n', True)
-        with self.assertRaisesRegex(bundle.Missing, "no GPU to run on: FAILED no CUDA driver"):
+        self.write("gpu/programs/suite", '#!/bin/sh\necho "FAILED device_open: no CUDA driver"; exit 1\n', True)
+        with self.assertRaisesRegex(bundle.Missing, "no GPU to run on: no CUDA driver"):
             bundle.Bundle(self.folder)
 
 
     def test_without_a_bundle_or_sources_there_is_a_sentence(self):
         with self.assertRaisesRegex(bundle.Missing, "build.json; run this from the bundle"):
             bundle.build_of(self.folder)
+        with self.assertRaisesRegex(bundle.Missing, "holds no kernels; --sources"):
+            kernels.describe(self.folder)
 
     def test_cublas_of_pytorch_is_found(self):
         place = self.write("site/nvidia/cu13/lib/libcublasLt.so.13", "").parent

@@ -4,6 +4,8 @@ import pathlib
 import re
 import subprocess
 
+from bundle import Missing
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # What only g++ and the tests compile.
 NOT_ON_A_GPU = {"emulator", "tests"}
@@ -46,10 +48,13 @@ def output(*command):
 
 def describe(folder):
     """What a bundle has to know of its build."""
+    found = hashes(folder)
+    if not found:
+        raise Missing(f"{folder} holds no kernels; --sources names the folder of the .cu files")
     told = output("nvcc", "--version") or output("/usr/local/cuda/bin/nvcc", "--version")
     nvcc = re.search(r"release ([0-9.]+)", told)
     return {
         "commit": output("git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"),
         "toolkit": nvcc.group(1) if nvcc else "",
-        "kernels": hashes(folder),
+        "kernels": found,
     }
