@@ -14,7 +14,6 @@ import io.github.simcse4j.kernels.Contrast;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.UsableKernels;
-import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.Pooler;
@@ -36,7 +35,6 @@ import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -192,12 +190,13 @@ class LargeBatchTest {
     }
   }
 
-  @Test
-  void soDoAllOptionsOfTheLoss() {
+  @ParameterizedTest
+  @MethodSource("f32")
+  void soDoAllOptionsOfTheLoss(Kernels kernels) {
     ContrastiveOptions ntXent = new ContrastiveOptions(true, true, false, Contrast.NO_MARGIN);
     ContrastiveOptions masked = new ContrastiveOptions(false, false, true, 0.02f);
     ContrastiveOptions everything = new ContrastiveOptions(true, true, true, 0.01f);
-    try (Kernels kernels = new ReferenceKernels()) {
+    try (kernels) {
       for (ContrastiveOptions options : List.of(ntXent, masked, everything)) {
         ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f, options);
         for (int columns = 1; columns <= 3; columns++) {
