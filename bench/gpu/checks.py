@@ -13,7 +13,7 @@ from bundle import DEVICE, Missing, Result, chosen
 
 FAMILIES = ["gemm", "elementwise", "layer_norm", "embedding", "attention", "pooling", "similarity", "optimiser", "masks",
             "convert"]
-JAVA_TESTS = r".*\.(Cuda\w+|TrainingGolden|Bf16Golden|train\.LargeBatch)Test"
+JAVA_TESTS = r".*\.(Cuda\w+|train\.LargeBatch)Test"
 JCUDA_TESTS = r".*\.JCuda(F32Kernels|Bf16Kernels|Lending)Test"
 JCUDNN_TESTS = r".*\.JCudnnTest"
 MINUTES = 60

@@ -1,12 +1,14 @@
 """Golden values for the encoder's tests, computed by PyTorch in double precision from F32 weights.
 
-    make_golden.py OUT_DIR
+    make_golden.py java/core/src/test/resources/golden
+    make_golden.py java/core/src/test/resources/golden_32 32 1 2
 
 Writes a tiny BERT as a Hugging Face folder (config.json, model.safetensors) and golden.safetensors:
 the embeddings of every pooler, the loss and all gradients of the unsupervised and the supervised
 objective, and ten losses of training. Beside them, under bf16., is how far PyTorch itself is off with
 weights and activations in BF16, F32 parameters under AdamW, and everything behind the pooler in double: each a pair,
-max|out - ref| / max|ref| and ||out - ref|| / ||ref||. Needs torch, transformers and safetensors.
+max|out - ref| / max|ref| and ||out - ref|| / ||ref||. The numbers are width, heads and layers: the second has heads
+that GPUs take. Needs torch, transformers and safetensors.
 """
 import math
 import pathlib
@@ -17,16 +19,17 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
 OUT = pathlib.Path(sys.argv[1])
+WIDTH, HEADS, LAYERS = map(int, sys.argv[2:] or (16, 2, 3))
 TEMPERATURE, HARD_NEGATIVE_WEIGHT = (torch.tensor(x).double().item() for x in (0.05, 0.3))  # as F32 has them
 SENTENCES, STEPS, WARMUP, PEAK, DECAY, CLIP = 6, 10, 2, 1e-2, 0.01, 1.0
 
 torch.manual_seed(7)
-config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
+config = BertConfig(vocab_size=50, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
                     intermediate_size=40, max_position_embeddings=12, hidden_dropout_prob=0.0,
                     attention_probs_dropout_prob=0.0, initializer_range=0.2)
 config._attn_implementation = "eager"
 bert = BertModel(config, add_pooling_layer=False)
-mlp = torch.nn.Linear(16, 16)
+mlp = torch.nn.Linear(WIDTH, WIDTH)
 for name, parameter in [*bert.named_parameters(), *mlp.named_parameters()]:
     torch.nn.init.normal_(parameter, std=0.2)
     if "LayerNorm.weight" in name:

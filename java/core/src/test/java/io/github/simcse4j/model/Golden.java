@@ -8,22 +8,32 @@ import java.lang.foreign.Arena;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 
-/** The fixture: a model folder and the values that PyTorch computed from it. */
+/** A fixture: a model folder and the values that PyTorch computed from it. */
 public final class Golden implements AutoCloseable {
 
   private final Arena arena = Arena.ofShared();
   private final ModelFolder folder;
   private final Safetensors values;
 
+  /** That of three layers and heads of 8 channels. */
   public Golden() {
-    Path path = path();
+    this("/golden");
+  }
+
+  private Golden(String name) {
+    Path path = path(name);
     this.folder = ModelFolder.open(path);
     this.values = Safetensors.open(path.resolve("golden.safetensors"), arena);
   }
 
-  private static Path path() {
+  /** That of two layers and a head of 32 channels, which devices take. */
+  public static Golden ofDevices() {
+    return new Golden("/golden_32");
+  }
+
+  private static Path path(String name) {
     try {
-      return Path.of(Golden.class.getResource("/golden").toURI());
+      return Path.of(Golden.class.getResource(name).toURI());
     } catch (URISyntaxException e) {
       throw new IllegalStateException(e);
     }
