@@ -121,7 +121,7 @@ jcuda: build ## the optional kernels inside JCuda: target/jcuda/*.jar, for SIMCS
 	@echo "Built $(abspath target/jcuda): SIMCSE_CLASSPATH='$(abspath target/jcuda)/*' $(home)/bin/simcse doctor"
 
 emulate: ## the tests of the CUDA kernels, in an emulator that needs neither nvcc nor a GPU
-	+@$(MAKE) --no-print-directory -C cuda emulate test-plugin
+	+@$(MAKE) --no-print-directory -C cuda emulate run-twins check-dev test-plugin
 
 # What a machine with a GPU runs, laid out as it is packed: the command with its runtime, and gpu/.
 gpu-home := target/simcse-gpu
