@@ -99,7 +99,7 @@ test: $(native) ## every test; TEST=Name for one class, SIMCSE_SHARED=folder for
 	+@$(if $(native),$(if $(TEST),:,echo "CUDA, emulated:" && $(cuda-make) run-plain test-emulated fakes \
 	  $(if $(wildcard cuda/target/libsimcse_cuda.so),test-driver)),:)
 	@$(if $(native),$(if $(TEST),:,$(mvn-test) test -pl java/core,java/cli,java/jcuda -am -Dtests.excluded=none \
-	  -Dtest='Cuda*Test,JCu*Test,!JCudaBf16KernelsTest,!JCudaKernelsProviderTest' -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dtest='Cuda*Test,JCu*Test,!JCudaKernelsProviderTest' -Dsurefire.failIfNoSpecifiedTests=false \
 	  -Dsurefire.reportNameSuffix=cuda \
 	  -Dsimcse.library.path='$(emulated-cuda)' -Dsimcse.jcuda.fakes='$(abspath cuda/target/fakes)'),:)
 	@$(if $(TEST),:,if command -v python3 >/dev/null; then python3 bench/gpu/gpu_test.py; \

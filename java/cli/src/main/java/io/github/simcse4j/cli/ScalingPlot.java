@@ -1,7 +1,11 @@
 package io.github.simcse4j.cli;
 
+import static io.github.simcse4j.eval.Svg.escaped;
+import static io.github.simcse4j.eval.Svg.format;
+import static io.github.simcse4j.eval.Svg.line;
+import static io.github.simcse4j.eval.Svg.text;
+
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.DoubleStream;
 
 /**
@@ -211,21 +215,5 @@ record ScalingPlot(String title, String size, List<Panel> panels) {
       }
     }
     line(out, "<polyline points=\"%s\" %s/>", points.toString().strip(), stroke);
-  }
-
-  private static void text(StringBuilder out, double x, double y, String anchor, String text) {
-    line(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", x, y, anchor, text);
-  }
-
-  private static void line(StringBuilder out, String format, Object... arguments) {
-    out.append(format(format, arguments)).append('\n');
-  }
-
-  private static String format(String format, Object... arguments) {
-    return String.format(Locale.ROOT, format, arguments);
-  }
-
-  private static String escaped(String text) {
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
   }
 }

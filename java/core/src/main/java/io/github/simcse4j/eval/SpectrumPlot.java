@@ -1,11 +1,15 @@
 package io.github.simcse4j.eval;
 
+import static io.github.simcse4j.eval.Svg.escaped;
+import static io.github.simcse4j.eval.Svg.format;
+import static io.github.simcse4j.eval.Svg.line;
+import static io.github.simcse4j.eval.Svg.text;
+
 import io.github.simcse4j.files.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -188,21 +192,5 @@ public final class SpectrumPlot {
       }
     }
     return step;
-  }
-
-  private static void text(StringBuilder out, double x, double y, String anchor, String text) {
-    line(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", x, y, anchor, text);
-  }
-
-  private static void line(StringBuilder out, String format, Object... arguments) {
-    out.append(format(format, arguments)).append('\n');
-  }
-
-  private static String format(String format, Object... arguments) {
-    return String.format(Locale.ROOT, format, arguments);
-  }
-
-  private static String escaped(String text) {
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
   }
 }

@@ -26,7 +26,7 @@ class QuickstartTest {
   @TempDir Path folder;
 
   @ParameterizedTest
-  @ValueSource(longs = {1, 2, 3})
+  @ValueSource(longs = {1, 2, 3, 4, 5})
   void trainingMakesTheEncoderBetter(long seed) throws IOException {
     try (Kernels kernels = new VectorKernels(2)) {
       Quickstart quickstart = Quickstart.make(folder, seed, kernels);
