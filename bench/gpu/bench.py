@@ -28,6 +28,7 @@ class Bench:
         self.sentences, self.results, self.notes = sentences, [], []
         self.torch = "cpu" if it.rehearsal else "cuda"
         self.kernels, self.peers, self.loss, self.peer_losses, self.steps, self.peer_steps = [], [], [], [], [], []
+        self.profiles = []
 
     def step(self, result):
         self.results.append(result)
@@ -81,7 +82,7 @@ class Bench:
         with open(sentences, encoding="utf-8") as lines:
             count = sum(1 for _ in lines)
         batches = [batch for batch in batches if batch <= count]
-        self.steps = self.table("training", ["bench", "train", "--model", model, "--batch-size",
+        self.steps = self.table("training", ["bench", "train", "--profile", "--model", model, "--batch-size",
                                              ",".join(map(str, batches)), "--input", sentences])
         for batch in batches:
             # As many steps as take some seconds; the cached loss where a batch does not fit.
@@ -123,13 +124,15 @@ class Bench:
         return file
 
     def table(self, name, words):
-        """The rows of a table that simcse bench writes."""
+        """The rows of the first table that simcse bench writes; what stands below it is kept for the record."""
         out = self.work / name
         options = ["--device", DEVICE, "--precision", "bf16", "--out", out, "--seconds", 2 if self.it.rehearsal else 60]
         if not self.step(self.it.simcse(name, [*words, *options], 9 * MINUTES)):
             return []
+        written, _, profiles = next(out.glob("*.md")).read_text(encoding="utf-8").partition("\n## Where the time goes\n")
+        self.profiles += profiles.strip().splitlines()
         rows = [[cell.strip() for cell in line.strip("|").split("|")]
-                for line in next(out.glob("*.md")).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+                for line in written.splitlines() if line.startswith("|")]
         return [dict(zip(rows[0], row)) for row in rows[2:]]
 
 
@@ -253,6 +256,8 @@ def markdown(record, bench):
               *rows_table("The same by its peers", losses),
               *rows_table("Training steps, BERT-base, length 32, bf16", bench.steps),
               *rows_table("The same by sentence-transformers", peers)]
+    if bench.profiles:
+        lines += ["## Where the time of a step goes", "", *bench.profiles, ""]
     failed = [result for result in bench.results if not result.passed]
     for result in failed:
         lines += [f"{result.name} failed:", "", "```", result.text[-1500:].strip(), "```", ""]

@@ -40,6 +40,11 @@ final class BenchClock {
       return flops / seconds * 1e-12;
     }
 
+    /** One of several like parts of a pass. */
+    Timing part(int parts) {
+      return new Timing(seconds / parts, flops / parts, gemmRate, repetitions * parts);
+    }
+
     /** The rate as a share of that of the matrix product. */
     double share() {
       return flops / seconds / gemmRate;
@@ -57,9 +62,14 @@ final class BenchClock {
     this.lastRate = gemm.measure();
   }
 
+  /** The seconds that so many FLOP would take at the rate of the last size. */
+  double expected(double flops) {
+    return flops / lastRate;
+  }
+
   /** Why a pass of so many FLOP is not begun, from the rate of the last size; or empty. */
   Optional<String> obstacle(double flops) {
-    double expected = flops / lastRate;
+    double expected = expected(flops);
     return expected <= budget
         ? Optional.empty()
         : Optional.of(

@@ -251,6 +251,7 @@ final class BenchLossCommand implements Callable<Integer> {
             "tensors MB: vectors, their gradients and the statistics, in 10^6 bytes",
             "peak MB: growth of the process's resident memory since the start, at its peak"),
         left,
+        List.of(),
         plot);
   }
 }

@@ -18,6 +18,7 @@ import java.util.List;
  * @param settings what was measured, a line each
  * @param columns what the columns mean, a line each
  * @param left sizes that were left out and why, a line each
+ * @param profiles where the time went at some sizes
  */
 record BenchRecord(
     String theme,
@@ -27,6 +28,7 @@ record BenchRecord(
     BenchTable table,
     List<String> columns,
     List<String> left,
+    List<BenchProfile> profiles,
     ScalingPlot plot) {
 
   private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
@@ -48,8 +50,21 @@ record BenchRecord(
     left.forEach(size -> lines.add("- left out: " + size));
     lines.add("");
     lines.add("![time and memory against the size](" + theme + ".svg)");
+    if (!profiles.isEmpty()) {
+      addProfiles(lines);
+    }
     write(options.table(theme), String.join("\n", lines) + "\n");
     write(options.plot(theme), plot.svg());
+  }
+
+  private void addProfiles(List<String> lines) {
+    lines.addAll(List.of("", "## Where the time goes", ""));
+    BenchProfile.COLUMNS.forEach(column -> lines.add("- " + column));
+    lines.add("- copy: " + CopyRate.description());
+    for (BenchProfile profile : profiles) {
+      lines.addAll(List.of("", profile.title(), ""));
+      lines.addAll(profile.table().markdown());
+    }
   }
 
   private static void write(Path file, String text) throws IOException {

@@ -44,6 +44,22 @@ final class BenchTable {
     return " ".repeat(Math.max(0, width - cell.length())) + cell;
   }
 
+  /** All lines, every column as wide as what is in it, the first ones to the left. */
+  List<String> aligned(int toTheLeft) {
+    List<List<String>> all = new ArrayList<>(List.of(headings));
+    all.addAll(rows);
+    return all.stream()
+        .map(cells ->
+            IntStream.range(0, headings.size())
+                .mapToObj(i -> {
+                  int width = all.stream().mapToInt(row -> row.get(i).length()).max().orElse(0);
+                  String blank = " ".repeat(width - cells.get(i).length());
+                  return i < toTheLeft ? cells.get(i) + blank : blank + cells.get(i);
+                })
+                .collect(Collectors.joining("  ")))
+        .toList();
+  }
+
   List<String> markdown() {
     List<String> lines = new ArrayList<>();
     lines.add(bars(headings));

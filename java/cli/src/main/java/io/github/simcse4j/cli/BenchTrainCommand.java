@@ -5,6 +5,7 @@ import io.github.simcse4j.data.BatchSettings;
 import io.github.simcse4j.data.TokenStore;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.kernels.ProfiledKernels;
 import io.github.simcse4j.model.EncoderConfig;
 import io.github.simcse4j.model.ModelFolder;
 import io.github.simcse4j.model.ModelMemory;
@@ -21,6 +22,7 @@ import io.github.simcse4j.train.Trainer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
@@ -52,6 +54,11 @@ import picocli.CommandLine.Spec;
 final class BenchTrainCommand implements Callable<Integer> {
 
   private static final String THEME = "train";
+
+  /** Seconds of a pass on a device that runs ahead, and most steps of it. */
+  private static final double LONG_PASS = 0.5;
+
+  private static final int MOST_STEPS = 64;
 
   @Spec private CommandSpec spec;
 
@@ -86,6 +93,13 @@ final class BenchTrainCommand implements Callable<Integer> {
       description = "Tokens after which a sentence is cut (default: ${DEFAULT-VALUE}).")
   private int maxLength;
 
+  @Option(
+      names = "--profile",
+      description =
+          "Show at every size where the time of a step goes, operation by operation beside the least"
+              + " time that its bytes and products take.")
+  private boolean profile;
+
   @Mixin private BenchOptions options;
   @Mixin private MemoryOptions memoryOptions;
   @Mixin private KernelsOptions kernelsOptions;
@@ -105,6 +119,7 @@ final class BenchTrainCommand implements Callable<Integer> {
           "steps");
 
   private final BenchCurves curves = new BenchCurves();
+  private final List<BenchProfile> profiles = new ArrayList<>();
 
   /** What is the same at every size. */
   private record Setting(
@@ -114,16 +129,18 @@ final class BenchTrainCommand implements Callable<Integer> {
       MemoryBudget budget,
       BenchClock clock,
       PeakMemory peak,
+      ProfiledKernels kernels,
+      double copyRate,
       String kernelsLine) {}
 
   @Override
   public Integer call() throws IOException {
     List<Integer> batches = BenchSizes.parse("--batch-size", sizes);
     MemorySettings memory = memoryOptions.settings();
-    TrainConfig largest = config(batches.getLast());
+    TrainConfig largest = config(batches.getLast(), 1);
     options.require(THEME);
     KernelsSelection selection = kernelsOptions.select();
-    try (Kernels kernels = selection.kernels();
+    try (ProfiledKernels kernels = new ProfiledKernels(selection.kernels());
         ModelFolder folder = ModelFolder.open(model)) {
       MemoryBudget budget = MemoryBudget.of(memory, kernels);
       folder.requireLength("--max-length", maxLength);
@@ -133,7 +150,7 @@ final class BenchTrainCommand implements Callable<Integer> {
         // Refuses a batch that is larger than the data set.
         sampler(text.store(), largest);
         MemoryPlanner.requireChunkHolds(memory, text.store().longest());
-        measure(batches, folder, text, memory, budget, selection);
+        measure(batches, folder, text, memory, budget, kernels, selection.line());
       }
     }
     return ExitCode.OK;
@@ -145,16 +162,18 @@ final class BenchTrainCommand implements Callable<Integer> {
       BenchText text,
       MemorySettings memory,
       MemoryBudget budget,
-      KernelsSelection selection)
+      ProfiledKernels kernels,
+      String kernelsLine)
       throws IOException {
-    Kernels kernels = selection.kernels();
     int hidden = folder.config().hiddenSize();
     try (GemmRate gemm = options.gemm(kernels, kernelsOptions.dtype(), hidden)) {
       BenchClock clock = options.clock(gemm);
+      double copyRate = profile ? CopyRate.measure(kernels) : 0;
       PeakMemory peak = new PeakMemory();
-      try (SentenceModel started = start(folder, config(batches.getLast()), kernels)) {
+      try (SentenceModel started = start(folder, config(batches.getLast(), 1), kernels)) {
         Setting setting =
-            new Setting(started, text.store(), memory, budget, clock, peak, selection.line());
+            new Setting(
+                started, text.store(), memory, budget, clock, peak, kernels, copyRate, kernelsLine);
         BenchRun run = new BenchRun("batch", table, spec.commandLine().getErr());
         run.measure(batches, batch -> measure(batch, setting));
         if (options.writes()) {
@@ -164,11 +183,11 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
   }
 
-  /** What {@code simcse train} would do for one step. */
-  private TrainConfig config(int batchSize) {
+  /** What {@code simcse train} would do. */
+  private TrainConfig config(int batchSize, int steps) {
     TrainOptions train = new TrainOptions();
     CommandLine.populateCommand(
-        train, "--batch-size=" + batchSize, "--max-length=" + maxLength, "--max-steps=1");
+        train, "--batch-size=" + batchSize, "--max-length=" + maxLength, "--max-steps=" + steps);
     return train.config();
   }
 
@@ -189,27 +208,60 @@ final class BenchTrainCommand implements Callable<Integer> {
   }
 
   private void measure(int batch, Setting setting) {
-    TrainConfig config = config(batch);
-    TrainingWork work =
-        TrainingWork.of(setting.model, setting.store, sampler(setting.store, config));
-    BenchRun.require(setting.clock.obstacle(work.flops()));
+    BatchSampler sampler = sampler(setting.store, config(batch, 1));
+    TrainingWork first = TrainingWork.of(setting.model, setting.store, sampler, 1);
+    BenchRun.require(setting.clock.obstacle(first.flops()));
+    int steps = steps(setting, sampler, first);
+    TrainingWork work = TrainingWork.of(setting.model, setting.store, sampler, steps);
     setting.peak.restart();
     try (Trainer trainer =
         new Trainer(
-            config, setting.model, setting.store, new Nothing(), setting.memory, setting.budget)) {
-      Watch watch = new Watch();
+            config(batch, steps),
+            setting.model,
+            setting.store,
+            new Nothing(),
+            setting.memory,
+            setting.budget)) {
+      Watch watch = new Watch(batch);
+      // Each pass takes the same steps again, with the moments of the last.
       BenchClock.Timing timing =
-          setting.clock.time(
-              work.flops(),
-              () -> {
-                // Each run takes the same step again, with the moments of the last.
-                trainer.run(List.of(watch));
-                return batch / watch.step.sentencesPerSecond();
-              });
+          setting.clock.time(steps * work.flops(), () -> watch.seconds(trainer)).part(steps);
       boolean host = setting.model.parameters().memory() instanceof HostMemory;
       OptionalLong peak = host ? setting.peak.growth() : OptionalLong.empty();
       add(batch, work, timing, watch, peak, setting.kernelsLine);
+      if (profile) {
+        setting.kernels.start();
+        trainer.run(List.of());
+        profile(batch, setting, steps, timing);
+      }
     }
+  }
+
+  /** A device that runs ahead of the host is timed over as many steps as hide the start. */
+  private static int steps(Setting setting, BatchSampler sampler, TrainingWork step) {
+    if (!setting.model.kernels().traits().runsAhead()) {
+      return 1;
+    }
+    double wanted = LONG_PASS / setting.clock.expected(step.flops());
+    return (int) Math.clamp(wanted, 1, Math.min(MOST_STEPS, sampler.batches()));
+  }
+
+  private void profile(int batch, Setting setting, int steps, BenchClock.Timing timing) {
+    BenchProfile made =
+        new BenchProfile(
+            batch,
+            setting.kernels.stop(),
+            steps,
+            timing.seconds(),
+            setting.copyRate,
+            timing.gemmRate());
+    profiles.add(made);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println();
+    out.println(made.title());
+    made.table().aligned(2).forEach(out::println);
+    out.println();
+    out.flush();
   }
 
   /** Keeps no weights. */
@@ -229,11 +281,23 @@ final class BenchTrainCommand implements Callable<Integer> {
     public void keep() {}
   }
 
-  /** Remembers the last step and how it was encoded. */
+  /** Adds up the time of steps, and remembers how the last was encoded. */
   private static final class Watch implements TrainListener {
 
+    private final int batch;
     private MemoryPlan plan;
-    private Step step;
+    private int chunks;
+    private double seconds;
+
+    Watch(int batch) {
+      this.batch = batch;
+    }
+
+    double seconds(Trainer trainer) {
+      seconds = 0;
+      trainer.run(List.of(this));
+      return seconds;
+    }
 
     @Override
     public void onPlan(Plan made) {
@@ -242,7 +306,8 @@ final class BenchTrainCommand implements Callable<Integer> {
 
     @Override
     public void onStep(Step taken) {
-      step = taken;
+      chunks = taken.chunks();
+      seconds += batch / taken.sentencesPerSecond();
     }
   }
 
@@ -259,7 +324,7 @@ final class BenchTrainCommand implements Callable<Integer> {
       spec.commandLine().getErr().flush();
       out.println(table.head());
     }
-    int chunks = watch.step.chunks();
+    int chunks = watch.chunks;
     out.println(
         table.add(
             BenchTable.count(batch),
@@ -297,7 +362,8 @@ final class BenchTrainCommand implements Callable<Integer> {
         List.of(encoder, text.description(), "gemm: " + gemm.description()),
         table,
         List.of(
-            "ms: median of the steps, a gemm before each",
+            "ms: median of the steps, a gemm before each; on a GPU of passes of several steps, each of"
+                + " which is asked for while the last one still runs",
             "TFLOP/s: the products that the mathematics needs, each once: for every token 6 L (4"
                 + " H^2 + 2 H F), for every sentence of l tokens 12 L l^2 H for attention, and 8 N"
                 + " M H for the loss; chunks that are run again are not counted again",
@@ -307,6 +373,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             "peak MB: growth of the process's resident memory since the start, at its peak",
             "kept: chunks whose activations are kept; the others are run again"),
         left,
+        profiles,
         plot);
   }
 }

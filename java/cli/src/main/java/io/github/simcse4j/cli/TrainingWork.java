@@ -8,7 +8,7 @@ import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.train.TrainConfig;
 
 /**
- * The matrix products that a step needs on the first batch of the first epoch.
+ * The matrix products that a step needs, on average over the first batches of the first epoch.
  *
  * @param rows tokens encoded, every view counted
  * @param flops two for each multiplication with its addition, forward and backward
@@ -19,9 +19,21 @@ record TrainingWork(long rows, double flops) {
    * Counts each product once: a matrix of a layer forward, and backward for its input and for
    * itself; attention's two products forward and four backward; the loss as 8 N M H.
    */
-  static TrainingWork of(SentenceModel model, TokenStore store, BatchSampler sampler) {
+  static TrainingWork of(SentenceModel model, TokenStore store, BatchSampler sampler, int batches) {
+    long rows = 0;
+    double flops = 0;
+    for (int i = 0; i < batches; i++) {
+      TrainingWork work = ofBatch(model, store, sampler, i);
+      rows += work.rows;
+      flops += work.flops;
+    }
+    return new TrainingWork(rows / batches, flops / batches);
+  }
+
+  private static TrainingWork ofBatch(
+      SentenceModel model, TokenStore store, BatchSampler sampler, int batch) {
     long[] groups = new long[sampler.mostGroups()];
-    int count = sampler.batch(0, 0, groups);
+    int count = sampler.batch(0, batch, groups);
     int columns = store.columns();
     int views = TrainConfig.views(columns);
     long tokens = 0;

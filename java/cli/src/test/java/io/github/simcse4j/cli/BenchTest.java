@@ -80,6 +80,32 @@ final class BenchTest {
   }
 
   @Test
+  void aProfileTellsWhereTheTimeGoes() throws Exception {
+    Path out = folder.resolve("results");
+    CommandRun run = train("--batch-size", "3", "--profile", "--out", out).succeeded();
+    List<String> lines = run.out().lines().toList();
+    int title =
+        lines.indexOf(
+            lines.stream().filter(line -> line.startsWith("batch 3: ")).findFirst().orElseThrow());
+    String headings = "operation, shape, calls, ms, of step, GB/s, TFLOP/s, floor ms, of floor";
+    List<List<String>> rows = rows(String.join("\n", lines.subList(title + 1, lines.size() - 1)));
+    assertEquals(headings, String.join(", ", rows.getFirst()));
+    double sum = 0;
+    for (List<String> row : rows.subList(1, rows.size())) {
+      double share = number(row.get(7)) / number(row.get(3));
+      assertEquals(
+          100 * share, number(row.get(8).replace(" %", "")), 1 + 2 * share, row.toString());
+      sum += number(row.get(3));
+    }
+    double told = number(lines.get(title).replaceAll(".*runs, (\\S+) ms its.*", "$1"));
+    assertEquals(told, sum, 0.05 * told);
+    assertTrue(column(rows, 0).containsAll(List.of("gemm", "adamw", "attention_backward")));
+    String record = Files.readString(out.resolve("train.md"));
+    assertTrue(record.contains("\n" + lines.get(title) + "\n"), record);
+    assertTrue(record.contains("\n| " + String.join(" | ", rows.get(1)) + " |\n"), record);
+  }
+
+  @Test
   void stepsOnAFileLeaveTheModelAlone() throws IOException {
     Set<String> before = names(sandbox.model());
     CommandRun run = train("--batch-size", 4, "--input", sandbox.text()).succeeded();

@@ -71,6 +71,11 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     work.run();
   }
 
+  /** The time that operations take; one at a time, and the caller closes it. */
+  public Timeline timeline() {
+    return new Timeline.OfHost(this);
+  }
+
   /** Copies host to backend; same type and shape. */
   public abstract void upload(Tensor host, Tensor tensor);
 

@@ -4,6 +4,7 @@ import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.BatchStage;
 import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.kernels.GemmEpilogue;
+import io.github.simcse4j.kernels.Timeline;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -225,6 +226,11 @@ public class CudaKernels extends DeviceOperations {
       throw e;
     }
     device.endGraph();
+  }
+
+  @Override
+  public Timeline timeline() {
+    return new DeviceTimeline(device);
   }
 
   /** The array of {@link #iota} is made long enough here, as it cannot grow in a recording. */

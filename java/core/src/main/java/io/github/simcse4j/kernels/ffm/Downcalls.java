@@ -31,6 +31,7 @@ final class Downcalls {
   private static final MethodHandle PPL = blocking(ADDRESS, ADDRESS, JAVA_LONG);
   private static final MethodHandle PLP = blocking(ADDRESS, JAVA_LONG, ADDRESS);
   private static final MethodHandle PPP = blocking(ADDRESS, ADDRESS, ADDRESS);
+  private static final MethodHandle PPPP = blocking(ADDRESS, ADDRESS, ADDRESS, ADDRESS);
   private static final MethodHandle PPPL = blocking(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
   private static final MethodHandle PPPPL = blocking(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
 
@@ -93,6 +94,15 @@ final class Downcalls {
   static int call(MemorySegment f, MemorySegment a, MemorySegment b, MemorySegment c) {
     try {
       return (int) PPP.invokeExact(f, a, b, c);
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
+  }
+
+  static int call(
+      MemorySegment f, MemorySegment a, MemorySegment b, MemorySegment c, MemorySegment d) {
+    try {
+      return (int) PPPP.invokeExact(f, a, b, c, d);
     } catch (Throwable e) {
       throw unchecked(e);
     }

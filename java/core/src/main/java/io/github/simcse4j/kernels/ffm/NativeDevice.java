@@ -38,6 +38,7 @@ final class NativeDevice implements AutoCloseable {
   private final MemorySegment eventRecord;
   private final MemorySegment eventWait;
   private final MemorySegment eventSynchronize;
+  private final MemorySegment eventElapsed;
   private final MemorySegment graphBegin;
   private final MemorySegment graphEnd;
   private final MemorySegment weightsHold;
@@ -79,6 +80,7 @@ final class NativeDevice implements AutoCloseable {
     eventRecord = library.function("event_record");
     eventWait = library.function("event_wait");
     eventSynchronize = library.function("event_synchronize");
+    eventElapsed = library.function("event_elapsed");
     graphBegin = library.function("graph_begin");
     graphEnd = library.function("graph_end");
     weightsHold = library.function("weights_hold");
@@ -251,6 +253,15 @@ final class NativeDevice implements AutoCloseable {
   /** Waits until the event has come. */
   void synchronizeEvent(MemorySegment event) {
     check("event_synchronize", Downcalls.call(eventSynchronize, handle, event));
+  }
+
+  /** Seconds between two events that have come. */
+  double elapsed(MemorySegment from, MemorySegment to) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment milliseconds = arena.allocate(ValueLayout.JAVA_FLOAT);
+      check("event_elapsed", Downcalls.call(eventElapsed, handle, from, to, milliseconds));
+      return milliseconds.get(ValueLayout.JAVA_FLOAT, 0) * 1e-3;
+    }
   }
 
   /** What is enqueued from now on is launched at {@link #endGraph}. */

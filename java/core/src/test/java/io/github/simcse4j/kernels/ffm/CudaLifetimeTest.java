@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.simcse4j.kernels.DeviceException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.TestDevice;
+import io.github.simcse4j.kernels.Timeline;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Shape;
@@ -72,6 +73,24 @@ class CudaLifetimeTest {
     try (Kernels kernels = TestDevice.open(DType.F32)) {
       assertTrue(kernels.deviceMemoryFree().orElseThrow() > 0);
       assertTrue(kernels.traits().runsAhead());
+    }
+  }
+
+  @Test
+  void timeIsToldBetweenMarks() {
+    try (Kernels kernels = TestDevice.open(DType.F32);
+        Timeline timeline = kernels.timeline()) {
+      assertEquals(0, timeline.seconds().length);
+      Tensor tensor = tensor(kernels.allocate(100));
+      for (int round = 0; round < 2; round++) {
+        timeline.mark();
+        kernels.zero(tensor);
+        timeline.mark();
+        timeline.mark();
+        double[] seconds = timeline.seconds();
+        assertEquals(2, seconds.length);
+        assertTrue(seconds[0] >= 0 && seconds[1] >= 0 && seconds[0] + seconds[1] < 3600);
+      }
     }
   }
 
