@@ -3,7 +3,6 @@ sentence-transformers, in one record with floors and targets."""
 import json
 import pathlib
 import random
-import statistics
 import sys
 import tempfile
 
@@ -92,10 +91,9 @@ class Bench:
             done = self.it.run(f"sentence-transformers/{batch}", words, 9 * MINUTES)
             if self.step(done):
                 told = next(line for line in done.text.splitlines() if line.startswith('{"seconds"'))
-                seconds = json.loads(told)["seconds"]
-                warm = seconds[len(seconds) // 3:]
-                self.peer_steps.append({"batch": batch, "cached": bool(chunk), "steps": len(warm),
-                                        "rate": batch / statistics.median(warm)})
+                peer = json.loads(told)
+                self.peer_steps.append({"batch": batch, "cached": bool(chunk), "steps": peer["steps"],
+                                        "tokenizing": peer["tokenizing"], "rate": batch / peer["seconds"]})
 
     def generated(self, made):
         """Sentences of the quickstart's words, about as long as those of prose."""
@@ -249,7 +247,9 @@ def markdown(record, bench):
     for target in record["targets"]:
         reached = "" if target["reached"] is None else f"{target['reached']:,.4g}"
         lines.append(f"| {target['name']} | {target['wanted']:,} | {reached} | {target['result']} |")
-    peers = [{**peer, "rate": f"{peer['rate']:,.0f} sentences/s"} for peer in bench.peer_steps]
+    peers = [{"batch": f"{peer['batch']:,}", "cached": "yes" if peer["cached"] else "no", "steps": peer["steps"],
+              "ms": f"{1e3 * peer['batch'] / peer['rate']:,.4g}", "sentences/s": f"{peer['rate']:,.0f}",
+              "tokenizing ms, left out": f"{1e3 * peer['tokenizing']:,.4g}"} for peer in bench.peer_steps]
     losses = [{"N": f"{peer['n']:,}", "version": peer["version"], "ms": f"{peer['ms']:,.4g}",
                "peak MB": f"{peer['peakMB']:,.0f}"} for peer in bench.peer_losses]
     lines += ["", *kernel_table(bench), *rows_table("Contrastive loss, forward and backward", bench.loss),

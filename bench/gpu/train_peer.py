@@ -3,9 +3,10 @@
     train_peer.py model FOLDER VOCAB_TXT SIZE      a BERT of random weights, base or tiny, that both read
     train_peer.py train FOLDER SENTENCES STEPS BATCH cuda|cpu [CHUNK]
 
-The second prints {"seconds": [of each step]}: unsupervised SimCSE, length 32, bf16, SDPA, pooler cls, fused AdamW; with
-CHUNK its cached loss, which encodes so many sentences at once. Model and loss are the library's; its trainer, and what
-that costs, are left out.
+The second prints {"seconds": a step, "tokenizing": a batch}: unsupervised SimCSE, length 32, bf16, SDPA, pooler cls,
+fused AdamW; with CHUNK its cached loss, which encodes so many sentences at once. Model and loss are the library's. Its
+trainer, and what that costs, are left out; so is the time of its tokenizer, which comes before the steps here and
+between them there. The host waits for the GPU after the last step alone. A third of the steps warm up.
 """
 import json
 import os
@@ -45,21 +46,33 @@ def train(folder, sentences, steps, batch, device, chunk=0):
             else losses.MultipleNegativesRankingLoss(model, scale=20.0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-5, fused=True)
     lines = pathlib.Path(sentences).read_text(encoding="utf-8").splitlines()
-    ends = [time.perf_counter()]
-    for step in range(steps):
-        texts = [lines[i % len(lines)] for i in range(step * batch, (step + 1) * batch)]
-        features = {name: tensor.to(device) for name, tensor in model.tokenize(texts).items()
-                    if isinstance(tensor, torch.Tensor)}
+    start = time.perf_counter()
+    batches = [features_of(model, [lines[i % len(lines)] for i in range(step * batch, (step + 1) * batch)])
+               for step in range(steps)]
+    tokenizing = (time.perf_counter() - start) / steps
+    warm = steps // 3
+    for step, features in enumerate(batches):
+        if step == warm:
+            start = now(device)
+        features = {name: tensor.to(device, non_blocking=True) for name, tensor in features.items()}
         with torch.autocast(device, torch.bfloat16):
             value = loss([dict(features), dict(features)], None)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        ends.append(time.perf_counter())
-    print(json.dumps({"seconds": [end - start for start, end in zip(ends, ends[1:])], "loss": value.item()}))
+    seconds = (now(device) - start) / (steps - warm)
+    print(json.dumps({"seconds": seconds, "steps": steps - warm, "tokenizing": tokenizing, "loss": value.item()}))
+
+
+def features_of(model, texts):
+    return {name: tensor for name, tensor in model.tokenize(texts).items() if isinstance(tensor, torch.Tensor)}
+
+
+def now(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 if __name__ == "__main__":
