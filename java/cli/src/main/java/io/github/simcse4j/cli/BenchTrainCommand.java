@@ -144,7 +144,9 @@ final class BenchTrainCommand implements Callable<Integer> {
         ModelFolder folder = ModelFolder.open(model)) {
       MemoryBudget budget = MemoryBudget.of(memory, kernels);
       folder.requireLength("--max-length", maxLength);
-      ModelMemory size = ModelMemory.of(folder.config(), largest.pooler(), kernelsOptions.dtype());
+      ModelMemory size =
+          ModelMemory.of(
+              folder.config(), largest.pooler(), kernelsOptions.dtype(), kernels.traits());
       new MemoryPlanner(size, budget).requireModelFits();
       try (BenchText text = BenchText.prepare(folder, input, batches.getLast(), maxLength)) {
         // Refuses a batch that is larger than the data set.

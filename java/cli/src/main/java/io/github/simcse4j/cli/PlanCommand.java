@@ -126,7 +126,8 @@ final class PlanCommand implements Callable<Integer> {
       SentenceModel.requireHeads(folder.config(), kernels);
       BatchExtent extent = extent(folder);
       MemoryPlanner.requireChunkHolds(settings, extent.longest());
-      ModelMemory size = ModelMemory.of(folder.config(), pooler, kernelsOptions.dtype());
+      ModelMemory size =
+          ModelMemory.of(folder.config(), pooler, kernelsOptions.dtype(), kernels.traits());
       MemoryPlanner planner = new MemoryPlanner(size, MemoryBudget.of(settings, kernels), loss);
       planner.requireModelFits();
       List<String> lines =

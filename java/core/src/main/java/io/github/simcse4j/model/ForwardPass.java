@@ -17,7 +17,7 @@ public final class ForwardPass {
     this.buffers = buffers;
   }
 
-  /** The sentence embeddings (views * B, H), view after view; of the accumulator type. */
+  /** The sentence embeddings (views * B, H), view after view. */
   public Tensor embeddings() {
     return buffers.embeddings();
   }

@@ -1,6 +1,6 @@
 package io.github.simcse4j.model;
 
-import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.PlannedMemory;
 import io.github.simcse4j.tensor.Tensor;
@@ -11,12 +11,15 @@ import io.github.simcse4j.tensor.Workspace;
  *
  * @param layout of the parameters
  * @param dtype of matrices and activations
+ * @param embeddingType of embeddings: {@code dtype} or its accumulator type
  */
-public record ModelMemory(ParameterLayout layout, Pooler pooler, DType dtype) {
+public record ModelMemory(ParameterLayout layout, Pooler pooler, DType dtype, DType embeddingType) {
 
-  /** The model of a config that is trained with a pooler. */
-  public static ModelMemory of(EncoderConfig config, Pooler pooler, DType dtype) {
-    return new ModelMemory(new ParameterLayout(config, pooler == Pooler.CLS), pooler, dtype);
+  /** The model of a config that is trained with a pooler on a device. */
+  public static ModelMemory of(
+      EncoderConfig config, Pooler pooler, DType dtype, DeviceTraits traits) {
+    ParameterLayout layout = new ParameterLayout(config, pooler == Pooler.CLS);
+    return new ModelMemory(layout, pooler, dtype, traits.lossType(dtype));
   }
 
   /** Bytes of the parameters of a model that is trained. */
@@ -38,12 +41,11 @@ public record ModelMemory(ParameterLayout layout, Pooler pooler, DType dtype) {
 
   /** Bytes that the embeddings of a batch of this size take up. */
   public long embeddingBytes(long rows) {
-    return Workspace.bytes(Kernels.accumulator(dtype), rows * layout.config().hiddenSize());
+    return Workspace.bytes(embeddingType, rows * layout.config().hiddenSize());
   }
 
   /** Room for the embeddings of a batch (E, H). */
   Tensor embeddings(BatchDimensions dimensions, Workspace workspace) {
-    return workspace.tensor(
-        Kernels.accumulator(dtype), dimensions.embeddings(), layout.config().hiddenSize());
+    return workspace.tensor(embeddingType, dimensions.embeddings(), layout.config().hiddenSize());
   }
 }

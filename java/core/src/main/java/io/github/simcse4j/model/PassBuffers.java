@@ -8,8 +8,9 @@ import io.github.simcse4j.tensor.Workspace;
 /**
  * The tensors of one pass over a batch.
  *
- * @param embeddings the sentence embeddings (E, H) of the accumulator type
- * @param pooled the pooler's result (E, H), which are the embeddings where there is no head
+ * @param embeddings the sentence embeddings (E, H) of the activations' type or its accumulator type
+ * @param pooled the pooler's result (E, H): the embeddings where there is no head, unless they
+ *     would be rounded with every hidden state that is added
  * @param argmax I32 (E, H) for the pooler {@code max}, else null
  * @param head the layer behind the pooler {@code cls}, or null
  */
@@ -39,7 +40,12 @@ record PassBuffers(
     EncoderActivations activations =
         new EncoderActivations(
             model.layout().config(), model.pooler(), dimensions, dtype, training, workspace);
-    Tensor pooled = withHead ? workspace.tensor(Kernels.accumulator(dtype), rows, h) : embeddings;
+    Tensor pooled = embeddings;
+    if (withHead) {
+      pooled = workspace.tensor(embeddings.dtype(), rows, h);
+    } else if (model.pooler().adds() && embeddings.dtype() != Kernels.accumulator(dtype)) {
+      pooled = workspace.tensor(Kernels.accumulator(dtype), rows, h);
+    }
     return new PassBuffers(
         activations,
         embeddings,

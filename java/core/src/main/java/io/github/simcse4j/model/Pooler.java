@@ -44,6 +44,11 @@ public enum Pooler {
     };
   }
 
+  /** Whether a sentence vector is a sum over several hidden states. */
+  public boolean adds() {
+    return this == AVG_TOP2 || this == AVG_FIRST_LAST;
+  }
+
   /** Whether nothing but the last hidden state of the first token is used. */
   public boolean firstTokenOnly() {
     return mode == PoolingMode.CLS;

@@ -8,7 +8,7 @@ import io.github.simcse4j.tensor.Workspace;
 
 /**
  * The linear layer with tanh behind the pooler {@code cls}: embeddings = tanh(pooled W^T + b), with
- * the tensors it computes in. Sentence vectors are of the accumulator type; what goes into a
+ * the tensors it computes in. Where sentence vectors are of the accumulator type, what goes into a
  * product is rounded to the type of the weights.
  */
 final class PoolerHead {

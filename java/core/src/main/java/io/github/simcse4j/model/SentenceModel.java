@@ -103,9 +103,14 @@ public final class SentenceModel implements AutoCloseable {
     kernels.releaseWeights(parameters.matrices());
   }
 
-  /** How much memory the model and its passes take up. */
+  /** How much memory the model and its passes take up in a training. */
   public ModelMemory memory() {
-    return new ModelMemory(layout, pooler, dtype());
+    return memory(kernels.traits().lossType(dtype()));
+  }
+
+  /** The same with embeddings of some type. */
+  private ModelMemory memory(DType embeddings) {
+    return new ModelMemory(layout, pooler, dtype(), embeddings);
   }
 
   /**
@@ -113,12 +118,12 @@ public final class SentenceModel implements AutoCloseable {
    * and {@link #backward} take for a batch of this size.
    */
   public long workspaceBytes(BatchDimensions dimensions, boolean training) {
-    ModelMemory memory = memory();
+    ModelMemory memory = memory(Kernels.accumulator(dtype()));
     return memory.passBytes(dimensions, training) + memory.embeddingBytes(dimensions.embeddings());
   }
 
   /**
-   * Encodes a batch into embeddings of the workspace.
+   * Encodes a batch into embeddings of the workspace, of the accumulator type.
    *
    * @param key the step's dropout key, or null to drop nothing
    * @param training whether a backward pass follows
@@ -127,7 +132,8 @@ public final class SentenceModel implements AutoCloseable {
    */
   public ForwardPass forward(
       PackedBatch batch, DropoutKey key, boolean training, boolean head, Workspace workspace) {
-    Tensor embeddings = memory().embeddings(dimensions(batch), workspace);
+    ModelMemory memory = memory(Kernels.accumulator(dtype()));
+    Tensor embeddings = memory.embeddings(dimensions(batch), workspace);
     return forward(batch, key, training, head, embeddings, workspace);
   }
 
@@ -139,8 +145,8 @@ public final class SentenceModel implements AutoCloseable {
    *     training and of one for use may differ
    * @param training whether a backward pass follows
    * @param head whether the linear layer behind the pooler is used, where there is one
-   * @param embeddings (views * B, H) of the accumulator type, view after view; the backward pass
-   *     may use them up
+   * @param embeddings (views * B, H) of the activations' type or its accumulator type, view after
+   *     view; the backward pass may use them up
    * @param workspace where every other tensor of the pass is taken from
    */
   public ForwardPass forward(
@@ -151,13 +157,16 @@ public final class SentenceModel implements AutoCloseable {
       Tensor embeddings,
       Workspace workspace) {
     boolean withHead = head && layout.hasHead();
+    ModelMemory memory = memory(embeddings.dtype());
     PassBuffers buffers =
-        PassBuffers.take(memory(), dimensions(batch), training, withHead, embeddings, workspace);
+        PassBuffers.take(memory, dimensions(batch), training, withHead, embeddings, workspace);
     Encoder encoder = new Encoder(config(), pooler, kernels);
     EncoderParameters weights = parameters.views();
     encoder.forward(batch, weights, key, buffers.activations(), buffers.pooled(), buffers.argmax());
     if (withHead) {
       buffers.head().forward(kernels, buffers.pooled(), weights);
+    } else if (buffers.pooled() != embeddings) {
+      kernels.convert(buffers.pooled(), embeddings);
     }
     return new ForwardPass(batch, key, buffers);
   }
@@ -169,7 +178,7 @@ public final class SentenceModel implements AutoCloseable {
   /**
    * Adds the gradients of all parameters. The pass is used up.
    *
-   * @param dEmbeddings (views * B, H); overwritten
+   * @param dEmbeddings (views * B, H), of the embeddings' type; overwritten
    * @param gradients += in the layout and type of {@link #parameters} (P)
    */
   public void backward(ForwardPass pass, Tensor dEmbeddings, Tensor gradients) {

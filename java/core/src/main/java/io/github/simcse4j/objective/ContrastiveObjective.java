@@ -46,8 +46,9 @@ public record ContrastiveObjective(
    * @param lossScale factor on the gradient, for accumulation over several batches
    * @param loss the mean loss (1)
    * @param dEmbeddings (E, H)
+   * @return the Euclidean length of each embedding (E), of the workspace
    */
-  public void evaluate(
+  public Tensor evaluate(
       Kernels kernels,
       int queryCount,
       Tensor embeddings,
@@ -55,7 +56,7 @@ public record ContrastiveObjective(
       Tensor loss,
       Tensor dEmbeddings,
       Workspace workspace) {
-    evaluate(kernels, queryCount, embeddings, null, lossScale, loss, dEmbeddings, workspace);
+    return evaluate(kernels, queryCount, embeddings, null, lossScale, loss, dEmbeddings, workspace);
   }
 
   /**
@@ -63,8 +64,9 @@ public record ContrastiveObjective(
    *
    * @param ids what the sentence of each embedding says, I64 (E): equal for equal sentences; null
    *     unless {@link ContrastiveOptions#maskDuplicates}
+   * @return the Euclidean length of each embedding (E), of the workspace
    */
-  public void evaluate(
+  public Tensor evaluate(
       Kernels kernels,
       int queryCount,
       Tensor embeddings,
@@ -89,7 +91,14 @@ public record ContrastiveObjective(
           new ContrastPairs(
               queries, keys, targets, ids.rows(0, queryCount), ids.rows(queryCount, all));
     }
-    ContrastStatistics statistics = statistics(embeddings.dtype(), queryCount, all, workspace);
+    DType accumulator = Kernels.accumulator(embeddings.dtype());
+    Tensor lengths = workspace.tensor(accumulator, all);
+    ContrastStatistics statistics =
+        new ContrastStatistics(
+            workspace.tensor(accumulator, queryCount),
+            lengths.rows(0, queryCount),
+            lengths.rows(queryCount, all),
+            options.bothDirections() ? workspace.tensor(accumulator, all - queryCount) : null);
     kernels.similaritySoftmaxForward(pairs, contrast, loss, statistics);
     kernels.similaritySoftmaxBackward(
         pairs,
@@ -98,26 +107,17 @@ public record ContrastiveObjective(
         lossScale,
         dEmbeddings.rows(0, queryCount),
         dEmbeddings.rows(queryCount, all));
+    return lengths;
   }
 
   /** Bytes of workspace that {@link #evaluate} takes. */
   public static long workspaceBytes(
       ContrastiveOptions options, DType dtype, long queryCount, long all) {
     DType accumulator = Kernels.accumulator(dtype);
-    long keys = Workspace.bytes(accumulator, all - queryCount);
     return Workspace.bytes(DType.I32, queryCount)
-        + 2 * Workspace.bytes(accumulator, queryCount)
-        + (options.bothDirections() ? 2 : 1) * keys;
-  }
-
-  private ContrastStatistics statistics(
-      DType dtype, long queryCount, long all, Workspace workspace) {
-    DType accumulator = Kernels.accumulator(dtype);
-    return new ContrastStatistics(
-        workspace.tensor(accumulator, queryCount),
-        workspace.tensor(accumulator, queryCount),
-        workspace.tensor(accumulator, all - queryCount),
-        options.bothDirections() ? workspace.tensor(accumulator, all - queryCount) : null);
+        + Workspace.bytes(accumulator, all)
+        + Workspace.bytes(accumulator, queryCount)
+        + (options.bothDirections() ? Workspace.bytes(accumulator, all - queryCount) : 0);
   }
 
   /** One line for people. */

@@ -38,7 +38,7 @@ final class TrainStep implements AutoCloseable {
   private final ContrastiveObjective objective;
   private final MemoryPlanner planner;
   private final long[] groups;
-  private final DType accumulator;
+  private final DType lossType;
 
   /** What the sentence of each embedding says, or null where that does not matter. */
   private final Tensor hostIds;
@@ -101,7 +101,7 @@ final class TrainStep implements AutoCloseable {
     this.maxKept = settings.maxKeptChunks();
     this.planned = planned;
     this.groups = new long[sampler.mostGroups()];
-    this.accumulator = Kernels.accumulator(model.dtype());
+    this.lossType = model.memory().embeddingType();
     long sentences = (long) sampler.mostGroups() * store.columns();
     this.hostIds =
         objective.options().maskDuplicates()
@@ -243,14 +243,29 @@ final class TrainStep implements AutoCloseable {
   /** The loss and its gradient; false where the embeddings are known to be no numbers. */
   private boolean evaluate(Batch batch, float lossScale, Tensor loss, Tensor norm) {
     Tensor embeddings = batch.embeddings;
-    kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
-    if (norm.memory() instanceof HostMemory && !Double.isFinite(norm.get(0))) {
-      loss.set(0, Double.NaN);
-      return false;
+    // On the host the loss refuses what is no number; a device's numbers cannot be looked at yet.
+    boolean onHost = norm.memory() instanceof HostMemory;
+    if (onHost) {
+      kernels.gradientNorm(embeddings.reshape(embeddings.elements()), norm);
+      if (!Double.isFinite(norm.get(0))) {
+        loss.set(0, Double.NaN);
+        return false;
+      }
     }
     long mark = workspace.mark();
-    objective.evaluate(
-        kernels, batch.count, embeddings, batch.ids, lossScale, loss, batch.dEmbeddings, workspace);
+    Tensor lengths =
+        objective.evaluate(
+            kernels,
+            batch.count,
+            embeddings,
+            batch.ids,
+            lossScale,
+            loss,
+            batch.dEmbeddings,
+            workspace);
+    if (!onHost) {
+      kernels.gradientNorm(lengths, norm);
+    }
     workspace.release(mark);
     return true;
   }
@@ -317,7 +332,7 @@ final class TrainStep implements AutoCloseable {
 
   private Tensor embeddings(int count) {
     long rows = (long) extent.views() * count * store.columns();
-    return workspace.tensor(accumulator, rows, model.dimension());
+    return workspace.tensor(lossType, rows, model.dimension());
   }
 
   private Tensor rows(Tensor embeddings, Batch batch, int index) {

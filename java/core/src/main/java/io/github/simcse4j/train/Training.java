@@ -83,7 +83,7 @@ public final class Training implements AutoCloseable {
       if (config.keepProb() != TrainConfig.MODEL_KEEP_PROB) {
         encoderConfig = encoderConfig.withKeepProb(config.keepProb(), config.keepProb());
       }
-      ModelMemory size = ModelMemory.of(encoderConfig, config.pooler(), dtype);
+      ModelMemory size = ModelMemory.of(encoderConfig, config.pooler(), dtype, kernels.traits());
       new MemoryPlanner(size, budget).requireModelFits();
       SentenceModel model =
           open(

@@ -73,12 +73,14 @@ class CudaGoldenTest {
     Kernels kernels = model.kernels();
     try (Workspace workspace = workspace(model)) {
       PackedBatch batch = batch(golden, prefix, kernels, workspace);
-      ForwardPass pass = model.forward(batch, null, true, true, workspace);
-      Tensor dEmbeddings = workspace.tensor(DType.F32, SENTENCES, model.dimension());
+      DType type = kernels.traits().lossType(model.dtype());
+      Tensor embeddings = workspace.tensor(type, SENTENCES, model.dimension());
+      Tensor dEmbeddings = workspace.tensor(type, SENTENCES, model.dimension());
+      ForwardPass pass = model.forward(batch, null, true, true, embeddings, workspace);
       Tensor loss = workspace.tensor(DType.F32, 1);
       Tensor norm = workspace.tensor(DType.F32, 1);
       new ContrastiveObjective(0.05f, 0.3f)
-          .evaluate(kernels, QUERIES, pass.embeddings(), 1f, loss, dEmbeddings, workspace);
+          .evaluate(kernels, QUERIES, embeddings, 1f, loss, dEmbeddings, workspace);
       optimizer.zeroGradients();
       model.backward(pass, dEmbeddings, optimizer.gradients());
       optimizer.update(rate, norm);

@@ -2,6 +2,7 @@ package io.github.simcse4j.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.data.BatchPacker;
@@ -215,6 +216,47 @@ class LargeBatchTest {
         assertChunkingChangesNothing(kernels, DType.BF16, pooler, 1, 1e-5);
         assertChunkingChangesNothing(kernels, DType.BF16, pooler, 3, 1e-5);
       }
+      ContrastiveOptions everything = new ContrastiveOptions(true, true, true, 0.01f);
+      ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f, everything);
+      assertChunkingChangesNothing(kernels, DType.BF16, Pooler.MAX, objective, 2, 1e-5);
+    }
+  }
+
+  /** Tensor cores multiply BF16; the loss is that of embeddings in the device's type to the bit. */
+  @ParameterizedTest
+  @MethodSource("bf16")
+  void theLossTakesEmbeddingsOfTheTypeThatTheDeviceSays(Kernels kernels) {
+    try (kernels) {
+      boolean rounds = kernels.name().equals("cuda");
+      assertEquals(rounds ? DType.BF16 : DType.F32, kernels.traits().lossType(DType.BF16));
+      // Of poolers whose vectors are more than copies of numbers in BF16.
+      for (Pooler pooler : List.of(Pooler.CLS, Pooler.AVG, Pooler.AVG_TOP2)) {
+        double rounded = lossOfEmbeddings(kernels, pooler, DType.BF16);
+        double unrounded = lossOfEmbeddings(kernels, pooler, DType.F32);
+        assertNotEquals(rounded, unrounded, pooler.label());
+        double loss = step(kernels, DType.BF16, pooler, 1, 0, 1).loss;
+        assertEquals(rounds ? rounded : unrounded, loss, pooler.label());
+      }
+    }
+  }
+
+  /** Of the batch of {@link #step}, encoded as a whole into embeddings of a type. */
+  private static double lossOfEmbeddings(Kernels kernels, Pooler pooler, DType type) {
+    try (PreparedStore prepared = small.store(1);
+        BatchPacker packer = packer(prepared.store(), kernels);
+        StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1);
+        SentenceModel model = small.model(pooler, kernels, DType.BF16);
+        Workspace workspace = new Workspace(kernels.allocate(1 << 20))) {
+      long[] groups = new long[GROUPS];
+      SmallTraining.sampler(prepared.store(), GROUPS).batch(0, 0, groups);
+      PackedBatch batch = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
+      Tensor embeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
+      Tensor dEmbeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
+      model.forward(batch, KEY, true, true, embeddings, workspace);
+      new ContrastiveObjective(0.05f, 0.3f)
+          .evaluate(kernels, GROUPS, embeddings, 1f, told.loss(0, 0), dEmbeddings, workspace);
+      told.read();
+      return told.lossSum(0, 1);
     }
   }
 

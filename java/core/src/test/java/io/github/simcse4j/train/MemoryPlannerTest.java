@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.BatchDimensions;
@@ -12,6 +13,7 @@ import io.github.simcse4j.model.EncoderConfig;
 import io.github.simcse4j.model.ModelMemory;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.tensor.DType;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Plans for BERT-base. */
@@ -19,7 +21,8 @@ class MemoryPlannerTest {
 
   private static final EncoderConfig BASE =
       new EncoderConfig(30522, 768, 12, 12, 3072, 512, 2, 1e-12, 0.9, 0.9, 0, 0.02);
-  private static final ModelMemory MODEL = ModelMemory.of(BASE, Pooler.CLS, DType.F32);
+  private static final ModelMemory MODEL =
+      ModelMemory.of(BASE, Pooler.CLS, DType.F32, DeviceTraits.HOST);
   private static final int ANY = Integer.MAX_VALUE;
   private static final long GIGABYTE = 1_000_000_000;
 
@@ -68,6 +71,19 @@ class MemoryPlannerTest {
     MemoryPlan small = planner(2_200_000_000L).plan(sentences(10_000), 0, ANY);
     assertTrue(small.tokensPerChunk() < 8192 && small.tokensPerChunk() >= 32, small.toString());
     assertTrue(small.total() <= 2_200_000_000L);
+  }
+
+  /** Two of each embedding in BF16, its length, and a query's lse and target. */
+  @Test
+  void embeddingsTakeUpTheTypeThatTheDeviceSays() {
+    DeviceTraits rounding = new DeviceTraits(true, true, List.of());
+    for (DeviceTraits traits : List.of(DeviceTraits.HOST, rounding)) {
+      ModelMemory model = ModelMemory.of(BASE, Pooler.CLS, DType.BF16, traits);
+      MemoryPlanner planner = new MemoryPlanner(model, new MemoryBudget(Long.MAX_VALUE, ""));
+      long bytes = traits == rounding ? 2 : 4;
+      long expected = 2 * 2048 * 768 * bytes + 2048 * 4 + 1024 * (4 + 4);
+      assertEquals(expected, planner.plan(sentences(1024), 0, ANY).embeddings());
+    }
   }
 
   /** All that grows with the batch are the embeddings and the loss. */
@@ -119,11 +135,14 @@ class MemoryPlannerTest {
   @Test
   void moreNeverTakesLess() {
     for (Pooler pooler : Pooler.values()) {
-      ModelMemory model = ModelMemory.of(BASE, pooler, DType.BF16);
-      long tokens = model.passBytes(new BatchDimensions(513, 20, 1), true);
-      long sentences = model.passBytes(new BatchDimensions(512, 21, 1), true);
-      long base = model.passBytes(new BatchDimensions(512, 20, 1), true);
-      assertTrue(base <= tokens && base <= sentences, pooler.label());
+      for (boolean rounds : new boolean[] {false, true}) {
+        DeviceTraits traits = new DeviceTraits(true, rounds, List.of());
+        ModelMemory model = ModelMemory.of(BASE, pooler, DType.BF16, traits);
+        long tokens = model.passBytes(new BatchDimensions(513, 20, 1), true);
+        long sentences = model.passBytes(new BatchDimensions(512, 21, 1), true);
+        long base = model.passBytes(new BatchDimensions(512, 20, 1), true);
+        assertTrue(base <= tokens && base <= sentences, pooler.label());
+      }
     }
   }
 

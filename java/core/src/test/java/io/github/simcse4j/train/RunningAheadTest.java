@@ -52,7 +52,7 @@ class RunningAheadTest {
 
     @Override
     public DeviceTraits traits() {
-      return new DeviceTraits(ahead, List.of());
+      return new DeviceTraits(ahead, false, List.of());
     }
 
     @Override

@@ -21,7 +21,7 @@ import java.util.Set;
  */
 public class CudaKernels extends DeviceOperations {
 
-  private static final DeviceTraits TRAITS = new DeviceTraits(true, List.of(32, 64, 128));
+  private static final DeviceTraits TRAITS = new DeviceTraits(true, true, List.of(32, 64, 128));
 
   private final NativeDevice device;
   private final String location;
