@@ -4,9 +4,9 @@ import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
 import io.github.simcse4j.kernels.KernelsSelection;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import io.github.simcse4j.tensor.DType;
 import java.io.PrintWriter;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -45,16 +45,13 @@ final class DoctorCommand implements Callable<Integer> {
     line(out, "heap", (runtime.maxMemory() >> 20) + " MiB at most");
     boolean usable = false;
     for (KernelsProvider provider : KernelsSelection.providers()) {
-      Optional<String> obstacle = provider.obstacle();
       String name = "kernels " + provider.name();
-      if (obstacle.isPresent()) {
-        line(out, name, "not usable: " + obstacle.get());
-      } else {
-        try (var kernels = provider.open(runtime.availableProcessors())) {
-          String where = provider.device() + " in " + precisions(provider);
-          line(out, name, "usable on " + where + heads(kernels) + ": " + kernels.description());
-        }
+      try (Kernels kernels = provider.open(runtime.availableProcessors())) {
+        String where = provider.device() + " in " + precisions(provider);
+        line(out, name, "usable on " + where + heads(kernels) + ": " + kernels.description());
         usable |= provider.rank() >= 0;
+      } catch (UnusableKernelsException e) {
+        line(out, name, "not usable: " + e.getMessage());
       }
     }
     if (!usable) {

@@ -20,12 +20,6 @@ public interface KernelsProvider {
   /** {@code auto} takes the usable provider of the highest rank; one below 0 must be asked for. */
   int rank();
 
-  /**
-   * Why these kernels cannot be used here, and the flag or package that would change it; empty
-   * where they can. It must not fail, whatever is missing.
-   */
-  Optional<String> obstacle();
-
   /** Whether the opened kernels compute in this type, as {@link Kernels#supports} will say. */
   boolean supports(DType dtype);
 
@@ -33,6 +27,7 @@ public interface KernelsProvider {
    * Opens the kernels.
    *
    * @param threads host threads to compute with, at least 1
+   * @throws UnusableKernelsException where they cannot be used here, whatever is missing
    */
   Kernels open(int threads);
 }

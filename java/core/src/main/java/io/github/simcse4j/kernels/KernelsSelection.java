@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -43,15 +42,17 @@ public record KernelsSelection(Kernels kernels, String line) {
     if (threads < 1) {
       throw new InputException("--threads must be at least 1, found " + threads + ".");
     }
-    List<KernelsProvider> candidates = candidates(device, name);
     List<String> passedOver = new ArrayList<>();
-    for (KernelsProvider provider : candidates) {
-      Optional<String> obstacle = obstacle(provider, dtype);
-      if (obstacle.isPresent()) {
-        passedOver.add(provider.name() + ": " + obstacle.get());
+    for (KernelsProvider provider : candidates(device, name)) {
+      if (!provider.supports(dtype)) {
+        passedOver.add(provider.name() + ": does not compute in " + precision(dtype));
       } else if (!name.equals(AUTO) || provider.rank() >= 0) {
-        Kernels kernels = provider.open(threads);
-        return new KernelsSelection(kernels, line(provider, kernels, name, dtype, passedOver));
+        try {
+          Kernels kernels = provider.open(threads);
+          return new KernelsSelection(kernels, line(provider, kernels, name, dtype, passedOver));
+        } catch (UnusableKernelsException e) {
+          passedOver.add(provider.name() + ": " + e.getMessage());
+        }
       }
     }
     throw new InputException(
@@ -71,13 +72,6 @@ public record KernelsSelection(Kernels kernels, String line) {
     return dtype == DType.F32
         ? "choose other kernels"
         : "build the native library with `make native`, or use --precision " + precision(DType.F32);
-  }
-
-  /** What stands against this provider for this type. */
-  private static Optional<String> obstacle(KernelsProvider provider, DType dtype) {
-    return provider.supports(dtype)
-        ? provider.obstacle()
-        : Optional.of("does not compute in " + precision(dtype));
   }
 
   /** What the option {@code --precision} calls a type. */

@@ -5,10 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.tensor.DType;
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Which backend computes, and what is said of it. */
 class KernelsSelectionTest {
@@ -21,7 +29,9 @@ class KernelsSelectionTest {
       List<KernelsProvider> ranked =
           KernelsSelection.providers().stream().filter(provider -> provider.rank() >= 0).toList();
       Optional<KernelsProvider> best =
-          ranked.stream().filter(p -> p.obstacle().isEmpty() && p.supports(dtype)).findFirst();
+          ranked.stream()
+              .filter(p -> p.supports(dtype) && UsableKernels.obstacle(p).isEmpty())
+              .findFirst();
       if (best.isEmpty()) {
         refused(() -> KernelsSelection.select(AUTO, AUTO, 1, dtype), "fp32", "make native");
         continue;
@@ -61,7 +71,7 @@ class KernelsSelectionTest {
   @Test
   void everyProviderSaysWhatItsKernelsSay() {
     for (KernelsProvider provider : KernelsSelection.providers()) {
-      if (provider.obstacle().isEmpty()) {
+      if (UsableKernels.obstacle(provider).isEmpty()) {
         try (Kernels kernels = provider.open(1)) {
           for (DType dtype : DType.values()) {
             assertEquals(
@@ -69,6 +79,57 @@ class KernelsSelectionTest {
           }
         }
       }
+    }
+  }
+
+  /** Opening a GPU takes long. */
+  @Test
+  void whatIsChosenIsOpenedOnceAndWhatIsNotIsNot(@TempDir Path folder) throws IOException {
+    Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+    Files.writeString(
+        services.resolve(KernelsProvider.class.getName()), CountedProvider.class.getName());
+    Thread thread = Thread.currentThread();
+    ClassLoader before = thread.getContextClassLoader();
+    try (URLClassLoader loader = new URLClassLoader(new URL[] {folder.toUri().toURL()}, before)) {
+      thread.setContextClassLoader(loader);
+      KernelsSelection.select(AUTO, AUTO, 1, DType.F64).kernels().close();
+      assertEquals(1, CountedProvider.OPENED.get());
+      KernelsSelection.select("cpu", "reference", 1, DType.F64).kernels().close();
+      assertEquals(1, CountedProvider.OPENED.get());
+    } finally {
+      thread.setContextClassLoader(before);
+    }
+  }
+
+  /** Taken by {@code auto} before all others, in a type that none of those computes in. */
+  public static final class CountedProvider implements KernelsProvider {
+
+    private static final AtomicInteger OPENED = new AtomicInteger();
+
+    @Override
+    public String name() {
+      return "counted";
+    }
+
+    @Override
+    public String device() {
+      return "cpu";
+    }
+
+    @Override
+    public int rank() {
+      return Integer.MAX_VALUE;
+    }
+
+    @Override
+    public boolean supports(DType dtype) {
+      return dtype == DType.F64;
+    }
+
+    @Override
+    public Kernels open(int threads) {
+      OPENED.incrementAndGet();
+      return new ReferenceKernels();
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.simcse4j.kernels;
 
 import io.github.simcse4j.tensor.DType;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** The backends that work on this machine, as the program finds them. */
@@ -17,7 +18,17 @@ public final class UsableKernels {
       return Stream.of(dtype).map(TestDevice::open);
     }
     return KernelsSelection.providers().stream()
-        .filter(provider -> provider.obstacle().isEmpty() && provider.supports(dtype))
+        .filter(provider -> provider.supports(dtype) && obstacle(provider).isEmpty())
         .map(provider -> provider.open(2));
+  }
+
+  /** What a provider says where its kernels cannot be used. */
+  public static Optional<String> obstacle(KernelsProvider provider) {
+    try {
+      provider.open(1).close();
+      return Optional.empty();
+    } catch (UnusableKernelsException e) {
+      return Optional.of(e.getMessage());
+    }
   }
 }

@@ -2,6 +2,7 @@ package io.github.simcse4j.jcuda;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import io.github.simcse4j.tensor.DType;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -53,25 +54,17 @@ public final class JCudaKernelsProvider implements KernelsProvider {
   }
 
   @Override
-  public Optional<String> obstacle() {
-    return JCudaNatives.obstacle()
-        .or(() -> {
-          try {
-            open(1).close();
-            return Optional.empty();
-          } catch (RuntimeException | OutOfMemoryError e) {
-            return Optional.of(String.valueOf(e.getMessage()).replaceFirst("^device_open: ", ""));
-          }
-        });
-  }
-
-  @Override
   public boolean supports(DType dtype) {
     return dtype == DType.F32 || dtype == DType.BF16;
   }
 
   @Override
   public Kernels open(int threads) {
-    return JCudaKernels.of(number, threads);
+    try {
+      return JCudaKernels.of(number, threads);
+    } catch (RuntimeException | OutOfMemoryError e) {
+      throw new UnusableKernelsException(
+          String.valueOf(e.getMessage()).replaceFirst("^device_open: ", ""), e);
+    }
   }
 }

@@ -3,6 +3,7 @@ package io.github.simcse4j.kernels.ffm;
 import io.github.simcse4j.kernels.DeviceException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import io.github.simcse4j.tensor.DType;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -53,28 +54,20 @@ public final class CudaKernelsProvider implements KernelsProvider {
   }
 
   @Override
-  public Optional<String> obstacle() {
-    if (LoadedLibrary.ONCE.library() == null) {
-      return Optional.of(LoadedLibrary.ONCE.obstacle());
-    }
-    try {
-      open(1).close();
-      return Optional.empty();
-    } catch (IllegalStateException
-        | IllegalArgumentException
-        | DeviceException
-        | OutOfMemoryError e) {
-      return Optional.of(e.getMessage().replaceFirst("^device_open: ", ""));
-    }
-  }
-
-  @Override
   public boolean supports(DType dtype) {
     return dtype == DType.F32 || dtype == DType.BF16;
   }
 
   @Override
   public Kernels open(int threads) {
-    return new CudaKernels(LoadedLibrary.ONCE.required(), device, threads);
+    SimcseLibrary library = LoadedLibrary.ONCE.required();
+    try {
+      return new CudaKernels(library, device, threads);
+    } catch (IllegalStateException
+        | IllegalArgumentException
+        | DeviceException
+        | OutOfMemoryError e) {
+      throw new UnusableKernelsException(e.getMessage().replaceFirst("^device_open: ", ""), e);
+    }
   }
 }

@@ -1,5 +1,7 @@
 package io.github.simcse4j.kernels.ffm;
 
+import io.github.simcse4j.kernels.UnusableKernelsException;
+
 /**
  * What the loader found, once for this JVM: a library, or what stands against it.
  *
@@ -18,9 +20,12 @@ record LoadedLibrary(SimcseLibrary library, String obstacle) {
     }
   }
 
+  /**
+   * @throws UnusableKernelsException where there is none
+   */
   SimcseLibrary required() {
     if (library == null) {
-      throw new IllegalStateException(obstacle);
+      throw new UnusableKernelsException(obstacle);
     }
     return library;
   }

@@ -2,8 +2,8 @@ package io.github.simcse4j.kernels.ffm;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import io.github.simcse4j.tensor.DType;
-import java.util.Optional;
 
 /** Offers {@link NativeKernels} where libsimcse loads. */
 public final class NativeKernelsProvider implements KernelsProvider {
@@ -24,25 +24,17 @@ public final class NativeKernelsProvider implements KernelsProvider {
   }
 
   @Override
-  public Optional<String> obstacle() {
-    if (LoadedLibrary.ONCE.library() == null) {
-      return Optional.of(LoadedLibrary.ONCE.obstacle());
-    }
-    try {
-      open(1).close();
-      return Optional.empty();
-    } catch (IllegalStateException | IllegalArgumentException | OutOfMemoryError e) {
-      return Optional.of(e.getMessage());
-    }
-  }
-
-  @Override
   public boolean supports(DType dtype) {
     return dtype == DType.F32 || dtype == DType.BF16;
   }
 
   @Override
   public Kernels open(int threads) {
-    return new NativeKernels(LoadedLibrary.ONCE.required(), threads);
+    SimcseLibrary library = LoadedLibrary.ONCE.required();
+    try {
+      return new NativeKernels(library, threads);
+    } catch (IllegalStateException | IllegalArgumentException | OutOfMemoryError e) {
+      throw new UnusableKernelsException(e.getMessage(), e);
+    }
   }
 }

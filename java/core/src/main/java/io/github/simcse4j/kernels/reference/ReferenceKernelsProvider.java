@@ -3,7 +3,6 @@ package io.github.simcse4j.kernels.reference;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
 import io.github.simcse4j.tensor.DType;
-import java.util.Optional;
 
 /** Offers {@link ReferenceKernels} to those who ask for them by name. */
 public final class ReferenceKernelsProvider implements KernelsProvider {
@@ -21,11 +20,6 @@ public final class ReferenceKernelsProvider implements KernelsProvider {
   @Override
   public int rank() {
     return -1;
-  }
-
-  @Override
-  public Optional<String> obstacle() {
-    return Optional.empty();
   }
 
   @Override

@@ -2,9 +2,9 @@ package io.github.simcse4j.kernels.vector;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.KernelsProvider;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import io.github.simcse4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 
 /** Offers {@link VectorKernels} where the JVM was started with what they need. */
 public final class VectorKernelsProvider implements KernelsProvider {
@@ -26,19 +26,6 @@ public final class VectorKernelsProvider implements KernelsProvider {
     return 10;
   }
 
-  @Override
-  public Optional<String> obstacle() {
-    if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
-      return Optional.of(
-          "the JVM runs without its Vector API; start it with --add-modules " + MODULE);
-    }
-    return reachesMemory()
-        ? Optional.empty()
-        : Optional.of(
-            "the JVM denies the memory off its heap; start it with"
-                + " --enable-native-access=ALL-UNNAMED");
-  }
-
   /** Whether this JVM allows what {@link Floats} does once for ever. */
   private static boolean reachesMemory() {
     try {
@@ -55,6 +42,15 @@ public final class VectorKernelsProvider implements KernelsProvider {
 
   @Override
   public Kernels open(int threads) {
+    if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
+      throw new UnusableKernelsException(
+          "the JVM runs without its Vector API; start it with --add-modules " + MODULE);
+    }
+    if (!reachesMemory()) {
+      throw new UnusableKernelsException(
+          "the JVM denies the memory off its heap; start it with"
+              + " --enable-native-access=ALL-UNNAMED");
+    }
     return new VectorKernels(threads);
   }
 }

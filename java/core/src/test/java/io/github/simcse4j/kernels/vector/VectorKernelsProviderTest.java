@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.simcse4j.kernels.Kernels;
+import io.github.simcse4j.kernels.UnusableKernelsException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -20,7 +21,11 @@ class VectorKernelsProviderTest {
   static final class Obstacle {
 
     public static void main(String[] arguments) {
-      System.out.print(new VectorKernelsProvider().obstacle().orElse(""));
+      try (Kernels kernels = new VectorKernelsProvider().open(1)) {
+        kernels.synchronize();
+      } catch (UnusableKernelsException e) {
+        System.out.print(e.getMessage());
+      }
     }
   }
 
