@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../../../native/tests/check.h"
 
@@ -308,7 +310,37 @@ static void graphs(void) {
   give_back(&sum);
 }
 
+/* What the loss multiplies by is read once in a process: each setting has a process of its own. */
+static void similarity(const char *setting, const char *described, const char *refusal) {
+  fflush(stdout);
+  const int failed = checks_failed;
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv("SIMCSE_CUDA_SIMILARITY", setting, 1);
+    if (refusal != NULL) {
+      CHECK_FAILS(api()->device_open("cuda:0", NULL, &device), SIMCSE_INVALID_ARGUMENT, refusal);
+      CHECK(strchr(api()->last_error(), '\n') == NULL && device == NULL, "%s", api()->last_error());
+    } else {
+      simcse_device_properties p = {.struct_size = sizeof p};
+      CHECK_OK(api()->device_open("cuda:0", NULL, &device));
+      CHECK_OK(api()->device_properties(device, &p));
+      const char *of_loss = strstr(p.description, "wgmma");
+      CHECK(strcmp(of_loss == NULL ? "" : of_loss, described) == 0, "%s", p.description);
+      CHECK_OK(api()->device_close(device));
+    }
+    fflush(stdout);
+    _exit(checks_failed > failed);
+  }
+  int status = -1;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "%s: status %d", setting, status);
+}
+
 int main(void) {
+  similarity("", "", NULL);
+  similarity("mma", "", NULL);
+  similarity("wgmma", "wgmma: it takes compute capability 9.0", NULL); /* the emulated GPU is an older one */
+  similarity("wmma", "",
+             "device_open: SIMCSE_CUDA_SIMILARITY is \"wmma\"; it takes mma or wgmma, or unset it");
   CHECK_OK(api()->device_open("cuda:0", NULL, &device));
   if (device == NULL) return checks_ended("plugin_test");
   handles();
