@@ -1,6 +1,7 @@
 /*
  * Stands in for libcublas.so.12 where JCublas2 is tested without a GPU: products in plain loops over host memory, by
- * columns, with sums in float as cublasGemmEx is asked for. What it does not know it refuses.
+ * columns, with sums in float as cublasGemmEx is asked for. What it does not know it refuses, and so a handle that may be
+ * used in a recording without memory to work in.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@ enum { PLAIN = 0, TRANSPOSED = 1, FLOAT = 0, BF16 = 14, COMPUTE_FLOAT = 68, DEFA
 
 struct handle {
   void *stream;
+  char *workspace;
+  size_t bytes;
   int math;
 };
 
@@ -26,7 +29,14 @@ int cublasDestroy_v2(struct handle *handle) {
 
 int cublasSetStream_v2(struct handle *handle, void *stream) {
   handle->stream = stream;
+  handle->workspace = NULL; /* the real one goes back to memory of its own */
   return stream == NULL ? INVALID_VALUE : SUCCESS;
+}
+
+int cublasSetWorkspace_v2(struct handle *handle, void *workspace, size_t bytes) {
+  handle->workspace = workspace;
+  handle->bytes = bytes;
+  return workspace == NULL || (uintptr_t)workspace % 256 != 0 || bytes < (size_t)32 << 20 ? INVALID_VALUE : SUCCESS;
 }
 
 int cublasSetMathMode(struct handle *handle, int mode) {
@@ -62,6 +72,8 @@ int cublasGemmEx(struct handle *handle, int operation_a, int operation_b, int m,
                  const void *a, int a_type, int lda, const void *b, int b_type, int ldb, const void *beta, void *c,
                  int c_type, int ldc, int compute, int algorithm) {
   if (handle->stream == NULL || handle->math != 16) return NOT_INITIALIZED;
+  if (handle->workspace == NULL) return NOT_INITIALIZED; /* what it allocates in a recording would be part of it */
+  handle->workspace[0] = handle->workspace[handle->bytes - 1] = 1;
   if (compute != COMPUTE_FLOAT || algorithm != DEFAULT || a_type != b_type) return NOT_SUPPORTED;
   if ((a_type != FLOAT && a_type != BF16) || (c_type != FLOAT && c_type != a_type)) return NOT_SUPPORTED;
   if (m < 0 || n < 0 || k < 0 || lda < (operation_a == PLAIN ? m : k) || ldb < (operation_b == PLAIN ? k : n) ||

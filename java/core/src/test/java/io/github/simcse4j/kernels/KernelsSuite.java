@@ -25,6 +25,7 @@ public abstract class KernelsSuite
         ConvertContract,
         WeightsContract,
         MemoryContract,
+        TogetherContract,
         RepeatabilityContract,
         ArgumentContract,
         SimilarityArgumentContract {

@@ -165,10 +165,4 @@ public final class JCudaKernels extends CudaKernels {
       device.close();
     }
   }
-
-  /** One by one: what JCublas needs for a product is not known to be fit for a recording. */
-  @Override
-  public void together(long key, Runnable work) {
-    work.run();
-  }
 }

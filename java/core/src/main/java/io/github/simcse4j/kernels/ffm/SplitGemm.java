@@ -83,11 +83,14 @@ final class SplitGemm {
     return tensor == null ? null : tensor.rows(from, to);
   }
 
-  /** Kept for the next product, and the kernels' to give back. */
+  /**
+   * Kept for the next product, and the kernels' to give back. At its full size from the first one
+   * on, since it cannot grow where products are recorded.
+   */
   private long scratch(CudaKernels kernels, long bytes) {
     if (scratch == null || scratch.byteSize() < bytes) {
       Memory before = scratch;
-      scratch = (DeviceMemory) kernels.allocate(bytes);
+      scratch = (DeviceMemory) kernels.allocate(Math.max(bytes, SCRATCH));
       if (before != null) {
         before.close();
       }
