@@ -5,6 +5,7 @@ import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.BatchStage;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
+import io.github.simcse4j.tensor.Workspace;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -35,11 +36,12 @@ public final class BatchPacker implements AutoCloseable {
    * @param kernels what the batches are for
    * @param limits of the batches, all columns counted; an id beyond their vocabulary is a fault of
    *     the file
+   * @param workspace of which {@link Kernels#stageBytes} are taken, until this is closed
    */
-  public BatchPacker(TokenStore store, Kernels kernels, BatchLimits limits) {
+  public BatchPacker(TokenStore store, Kernels kernels, BatchLimits limits, Workspace workspace) {
     this.store = store;
     this.vocabularySize = limits.vocabulary();
-    this.stage = kernels.stage(limits);
+    this.stage = kernels.stage(limits, workspace);
     for (int i = 0; i < limits.batches(); i++) {
       ring.add(new BatchTables(limits.sentences()));
     }

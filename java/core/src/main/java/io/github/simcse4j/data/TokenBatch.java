@@ -1,8 +1,6 @@
 package io.github.simcse4j.data;
 
 import io.github.simcse4j.kernels.BatchLimits;
-import io.github.simcse4j.kernels.BatchStage;
-import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.HostMemory;
@@ -16,17 +14,11 @@ import java.lang.foreign.ValueLayout;
  */
 public final class TokenBatch implements AutoCloseable {
 
-  private final BatchStage stage;
   private final BatchTables tables;
   private final Tensor ids;
 
-  /**
-   * Room for one batch.
-   *
-   * @param kernels what it is for
-   */
-  public TokenBatch(Kernels kernels, BatchLimits limits) {
-    stage = kernels.stage(limits);
+  /** Room for one batch. */
+  public TokenBatch(BatchLimits limits) {
     tables = new BatchTables(limits.sentences());
     ids = Tensor.host(DType.I32, limits.tokens());
   }
@@ -78,14 +70,13 @@ public final class TokenBatch implements AutoCloseable {
     return tables.tokens();
   }
 
-  /** The batch in one view, valid until {@link #clear}. */
+  /** The batch in one view, on the host, valid until {@link #clear}. */
   public PackedBatch packed() {
-    return stage.put(tables.packed(ids));
+    return tables.packed(ids);
   }
 
   @Override
   public void close() {
-    stage.close();
     tables.close();
     ((HostMemory) ids.memory()).close();
   }

@@ -3,6 +3,7 @@ package io.github.simcse4j.encode;
 import io.github.simcse4j.data.TokenBatch;
 import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.BatchLimits;
+import io.github.simcse4j.kernels.BatchStage;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
@@ -40,8 +41,10 @@ public final class SentenceEncoder implements AutoCloseable {
   private final int maxLength;
   private final boolean head;
   private final TokenBatch batch;
+  private final BatchLimits limits;
   private final BatchDimensions largest;
   private Workspace workspace;
+  private BatchStage stage;
   private final Tensor vectors;
   private final boolean normalizes;
   private final boolean ownsModel;
@@ -74,7 +77,8 @@ public final class SentenceEncoder implements AutoCloseable {
     // A sentence has at least the two special tokens.
     int sentences = Math.max(1, tokens / 2);
     int vocabulary = model.config().vocabularySize();
-    this.batch = new TokenBatch(model.kernels(), new BatchLimits(1, sentences, tokens, vocabulary));
+    this.limits = new BatchLimits(1, sentences, tokens, vocabulary);
+    this.batch = new TokenBatch(limits);
     this.largest = new BatchDimensions(tokens, sentences, 1);
     this.vectors = Tensor.host(DType.F32, sentences, model.dimension());
     if (ownsModel) {
@@ -172,11 +176,13 @@ public final class SentenceEncoder implements AutoCloseable {
     }
     if (workspace == null) {
       // Not before it is used: a training without evaluation never needs it.
-      long bytes = model.workspaceBytes(largest, false);
-      workspace = new Workspace(model.kernels().allocate(bytes));
+      Kernels kernels = model.kernels();
+      long bytes = kernels.stageBytes(limits) + model.workspaceBytes(largest, false);
+      workspace = new Workspace(kernels.allocate(bytes));
+      stage = kernels.stage(limits, workspace);
     }
     long mark = workspace.mark();
-    ForwardPass pass = model.forward(batch.packed(), null, false, head, workspace);
+    ForwardPass pass = model.forward(stage.put(batch.packed()), null, false, head, workspace);
     Tensor host = vectors.rows(0, count);
     model.kernels().download(pass.embeddings(), host);
     workspace.release(mark);
@@ -200,6 +206,9 @@ public final class SentenceEncoder implements AutoCloseable {
   @Override
   public void close() {
     batch.close();
+    if (stage != null) {
+      stage.close();
+    }
     if (workspace != null) {
       workspace.close();
     }

@@ -9,6 +9,7 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import java.util.OptionalLong;
 
 /**
@@ -55,8 +56,13 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     return DeviceTraits.HOST;
   }
 
+  /** Bytes of workspace that {@link #stage} takes. */
+  public long stageBytes(BatchLimits limits) {
+    return 0;
+  }
+
   /** The way of batches to the operations; the caller closes it. */
-  public BatchStage stage(BatchLimits limits) {
+  public BatchStage stage(BatchLimits limits, Workspace workspace) {
     return BatchStage.HOST;
   }
 

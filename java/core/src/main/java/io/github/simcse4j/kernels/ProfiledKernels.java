@@ -4,6 +4,7 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -438,8 +439,13 @@ public final class ProfiledKernels extends Kernels {
   }
 
   @Override
-  public BatchStage stage(BatchLimits limits) {
-    return kernels.stage(limits);
+  public long stageBytes(BatchLimits limits) {
+    return kernels.stageBytes(limits);
+  }
+
+  @Override
+  public BatchStage stage(BatchLimits limits, Workspace workspace) {
+    return kernels.stage(limits, workspace);
   }
 
   @Override

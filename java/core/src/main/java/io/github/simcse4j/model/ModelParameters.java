@@ -6,6 +6,7 @@ import io.github.simcse4j.tensor.HostMemory;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 
 /**
  * The memory of a model's parameters. What is trained is kept in the accumulator type: the master
@@ -20,8 +21,7 @@ final class ModelParameters implements AutoCloseable {
   private final ParameterLayout layout;
   private final Kernels kernels;
   private final DType dtype;
-  private final Memory memory;
-  private final Memory copyMemory;
+  private final Workspace memory;
   private final Tensor master;
   private final Tensor copy;
   private final Tensor vectors;
@@ -37,12 +37,11 @@ final class ModelParameters implements AutoCloseable {
     long rest = layout.elements() - matrices;
     boolean keepsMaster = trainable || !copies;
     long kept = keepsMaster ? layout.elements() : rest;
-    this.memory = kernels.allocate(kept * accumulator.bytes());
-    Tensor all = new Tensor(memory, 0, accumulator, Shape.of(kept));
+    this.memory = new Workspace(kernels.allocate(bytes(layout, dtype, trainable)));
+    this.copy = copies ? memory.tensor(dtype, matrices) : null;
+    Tensor all = memory.tensor(accumulator, kept);
     this.master = keepsMaster ? all : null;
     this.vectors = all.rows(kept - rest, kept);
-    this.copyMemory = copies ? kernels.allocate(matrices * dtype.bytes()) : null;
-    this.copy = copies ? new Tensor(copyMemory, 0, dtype, Shape.of(matrices)) : null;
   }
 
   /** What these take up. */
@@ -51,7 +50,7 @@ final class ModelParameters implements AutoCloseable {
     boolean copies = dtype != accumulator;
     long matrices = layout.decayed();
     long kept = trainable || !copies ? layout.elements() : layout.elements() - matrices;
-    return kept * accumulator.bytes() + (copies ? matrices * dtype.bytes() : 0);
+    return Workspace.bytes(accumulator, kept) + (copies ? Workspace.bytes(dtype, matrices) : 0);
   }
 
   DType dtype() {
@@ -134,8 +133,5 @@ final class ModelParameters implements AutoCloseable {
   @Override
   public void close() {
     memory.close();
-    if (copyMemory != null) {
-      copyMemory.close();
-    }
   }
 }

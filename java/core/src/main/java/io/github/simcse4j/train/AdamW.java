@@ -5,15 +5,14 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.ParameterLayout;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.tensor.DType;
-import io.github.simcse4j.tensor.Memory;
-import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 
 /**
  * AdamW (Loshchilov and Hutter 2019) over all parameters of a model: gradients, both moments, and
  * the update. Biases and layer norms are not decayed.
  */
-final class AdamW implements AutoCloseable {
+final class AdamW {
 
   private static final double BETA_1 = 0.9;
   private static final double BETA_2 = 0.999;
@@ -23,29 +22,29 @@ final class AdamW implements AutoCloseable {
   private final SentenceModel model;
   private final double weightDecay;
   private final double maxGradNorm;
-  private final Memory memory;
   private final Tensor gradients;
   private final Tensor firstMoment;
   private final Tensor secondMoment;
   private long step;
 
-  AdamW(SentenceModel model, double weightDecay, double maxGradNorm) {
+  /**
+   * @param memory where its tensors are taken from, {@link #bytes} in all; still zero there
+   */
+  AdamW(SentenceModel model, double weightDecay, double maxGradNorm, Workspace memory) {
     this.kernels = model.kernels();
     this.model = model;
     this.weightDecay = weightDecay;
     this.maxGradNorm = maxGradNorm;
     long count = model.layout().elements();
     DType dtype = model.parameters().dtype();
-    Shape shape = Shape.of(count);
-    this.memory = kernels.allocate(bytes(model.layout(), dtype));
-    this.gradients = new Tensor(memory, 0, dtype, shape);
-    this.firstMoment = new Tensor(memory, count * dtype.bytes(), dtype, shape);
-    this.secondMoment = new Tensor(memory, 2 * count * dtype.bytes(), dtype, shape);
+    this.gradients = memory.tensor(dtype, count);
+    this.firstMoment = memory.tensor(dtype, count);
+    this.secondMoment = memory.tensor(dtype, count);
   }
 
   /** What the optimiser of a model takes up, by the type of its parameters. */
   static long bytes(ParameterLayout layout, DType dtype) {
-    return 3 * layout.elements() * dtype.bytes();
+    return 3 * Workspace.bytes(dtype, layout.elements());
   }
 
   /** Where the backward pass adds its gradients (P). */
@@ -83,10 +82,5 @@ final class AdamW implements AutoCloseable {
         secondMoment.rows(from, to),
         norm,
         copy);
-  }
-
-  @Override
-  public void close() {
-    memory.close();
   }
 }

@@ -2,9 +2,8 @@ package io.github.simcse4j.train;
 
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.tensor.DType;
-import io.github.simcse4j.tensor.Memory;
-import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 
 /**
  * The numbers that a training tells of its steps, left where they are computed until somebody reads
@@ -15,21 +14,28 @@ final class StepNumbers implements AutoCloseable {
 
   private final Kernels kernels;
   private final int batches;
-  private final Memory memory;
   private final Tensor numbers;
   private final Tensor host;
 
   /**
    * @param steps whose numbers there is room for
    * @param batches most batches of a step
+   * @param memory where the device's part is taken from, {@link #bytes} in all
    */
-  StepNumbers(Kernels kernels, DType dtype, int steps, int batches) {
+  StepNumbers(Kernels kernels, DType dtype, int steps, int batches, Workspace memory) {
     this.kernels = kernels;
     this.batches = batches;
-    long count = steps * (2L * batches + 1);
-    this.memory = kernels.allocate(count * dtype.bytes());
-    this.numbers = new Tensor(memory, 0, dtype, Shape.of(count));
-    this.host = Tensor.host(dtype, count);
+    this.numbers = memory.tensor(dtype, count(steps, batches));
+    this.host = Tensor.host(dtype, count(steps, batches));
+  }
+
+  private static long count(int steps, int batches) {
+    return steps * (2L * batches + 1);
+  }
+
+  /** What they take up where they are computed. */
+  static long bytes(DType dtype, int steps, int batches) {
+    return Workspace.bytes(dtype, count(steps, batches));
   }
 
   /** Where the loss of a batch goes (1). */
@@ -85,7 +91,6 @@ final class StepNumbers implements AutoCloseable {
 
   @Override
   public void close() {
-    memory.close();
     host.memory().close();
   }
 }

@@ -47,6 +47,10 @@ final class TrainStep implements AutoCloseable {
   private BatchExtent extent;
   private MemoryPlan plan;
   private Workspace workspace;
+
+  /** The mark where the tensors of a step begin. */
+  private long empty;
+
   private BatchPacker packer;
   private long maxTokens;
   private int maxKept;
@@ -149,21 +153,22 @@ final class TrainStep implements AutoCloseable {
   private void take() {
     closePacker();
     int vocabulary = model.config().vocabularySize();
-    packer =
-        new BatchPacker(
-            store,
-            kernels,
-            new BatchLimits(
-                plan.kept(), plan.sentencesPerChunk(), plan.tokensPerChunk(), vocabulary));
-    if (workspace != null && workspace.byteSize() < plan.workspace()) {
+    BatchLimits limits =
+        new BatchLimits(plan.kept(), plan.sentencesPerChunk(), plan.tokensPerChunk(), vocabulary);
+    long bytes = kernels.stageBytes(limits) + plan.workspace();
+    if (workspace != null && workspace.byteSize() < bytes) {
       closeWorkspace();
     }
     if (workspace == null) {
-      workspace = new Workspace(kernels.allocate(plan.workspace()));
+      workspace = new Workspace(kernels.allocate(bytes));
     }
+    workspace.release(0);
+    packer = new BatchPacker(store, kernels, limits, workspace);
+    empty = workspace.mark();
   }
 
   private void halve(OutOfMemoryError cause) {
+    closePacker();
     closeWorkspace();
     long tokens = plan.tokensPerChunk();
     if (tokens <= extent.longest() && plan.kept() == 1) {
@@ -204,7 +209,7 @@ final class TrainStep implements AutoCloseable {
       Tensor gradients,
       Tensor loss,
       Tensor norm) {
-    workspace.release(0);
+    workspace.release(empty);
     int count = sampler.batch(epoch, number, groups);
     List<BatchChunk> chunks =
         BatchChunk.cut(store, groups, count, extent.views(), plan.tokensPerChunk());

@@ -7,6 +7,8 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.random.DropoutKey;
+import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Workspace;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -53,6 +55,7 @@ public final class Trainer implements AutoCloseable {
   private final SentenceModel model;
   private final BatchSampler sampler;
   private final TrainStep batches;
+  private final Workspace state;
   private final AdamW optimizer;
   private final LinearSchedule schedule;
   private final Checkpoint checkpoint;
@@ -113,14 +116,14 @@ public final class Trainer implements AutoCloseable {
             new MemoryPlanner(model.memory(), budget, config.lossOptions()),
             settings,
             this::onPlan);
-    this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm());
-    this.mostPending = model.kernels().traits().runsAhead() ? MOST_PENDING : 1;
-    this.numbers =
-        new StepNumbers(
-            model.kernels(),
-            Kernels.accumulator(model.dtype()),
-            mostPending,
-            config.gradientAccumulation());
+    Kernels kernels = model.kernels();
+    this.mostPending = kernels.traits().runsAhead() ? MOST_PENDING : 1;
+    DType dtype = Kernels.accumulator(model.dtype());
+    int most = config.gradientAccumulation();
+    long bytes = AdamW.bytes(model.layout(), dtype) + StepNumbers.bytes(dtype, mostPending, most);
+    this.state = new Workspace(kernels.allocate(bytes));
+    this.optimizer = new AdamW(model, config.weightDecay(), config.maxGradNorm(), state);
+    this.numbers = new StepNumbers(kernels, dtype, mostPending, most, state);
   }
 
   private void onPlan(TrainListener.Plan plan) {
@@ -298,7 +301,7 @@ public final class Trainer implements AutoCloseable {
   @Override
   public void close() {
     batches.close();
-    optimizer.close();
     numbers.close();
+    state.close();
   }
 }

@@ -12,6 +12,8 @@ import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
+import io.github.simcse4j.tensor.PlannedMemory;
+import io.github.simcse4j.tensor.Workspace;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -62,7 +64,10 @@ class TokenStoreTest {
 
   private static BatchPacker packer(TokenStore store, int sentences, int vocabulary) {
     return new BatchPacker(
-        store, KERNELS, new BatchLimits(1, sentences, sentences * MAX_LENGTH, vocabulary));
+        store,
+        KERNELS,
+        new BatchLimits(1, sentences, sentences * MAX_LENGTH, vocabulary),
+        new Workspace(new PlannedMemory()));
   }
 
   private static int fill(Random random, int[] ids) {
@@ -151,7 +156,7 @@ class TokenStoreTest {
 
   @Test
   void tokenBatchesAreFilledByHand() {
-    try (var batch = new TokenBatch(KERNELS, new BatchLimits(1, 2, 5, 10))) {
+    try (var batch = new TokenBatch(new BatchLimits(1, 2, 5, 10))) {
       assertTrue(batch.fits(5));
       assertFalse(batch.fits(6));
       batch.add(new int[] {9, 1, 2, 3}, 1, 3, 17);

@@ -4,6 +4,7 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -311,7 +312,10 @@ interface ArgumentContract extends KernelsContract {
     if (checksContent()) {
       return batch;
     }
-    try (BatchStage stage = f.kernels().stage(new BatchLimits(1, 9, 99, Batches.VOCABULARY))) {
+    BatchLimits limits = new BatchLimits(1, 9, 99, Batches.VOCABULARY);
+    Kernels kernels = f.kernels();
+    try (Workspace workspace = new Workspace(kernels.allocate(kernels.stageBytes(limits)));
+        BatchStage stage = kernels.stage(limits, workspace)) {
       return stage.put(Batches.onHost(f, batch));
     }
   }

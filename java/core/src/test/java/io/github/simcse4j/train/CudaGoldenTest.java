@@ -57,7 +57,8 @@ class CudaGoldenTest {
     try (Kernels kernels = TestDevice.open(dtype);
         Golden golden = Golden.ofDevices();
         SentenceModel model = golden.model(Pooler.AVG_FIRST_LAST, kernels, dtype);
-        AdamW optimizer = new AdamW(model, 0.01, 1.0)) {
+        Workspace state = SmallTraining.state(model)) {
+      AdamW optimizer = new AdamW(model, 0.01, 1.0, state);
       LinearSchedule schedule = new LinearSchedule(1e-2, 2, STEPS);
       double[] losses = new double[STEPS];
       for (int step = 0; step < STEPS; step++) {

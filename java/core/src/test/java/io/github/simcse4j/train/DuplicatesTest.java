@@ -17,6 +17,7 @@ import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Workspace;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -71,8 +72,8 @@ class DuplicatesTest {
       BatchSampler sampler =
           new BatchSampler(store, new BatchSettings(GROUPS, 1, false, true, false));
       MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
-      try (AdamW optimizer = new AdamW(model, 0, 1);
-          StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1);
+      try (Workspace state = SmallTraining.state(model);
+          StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, state);
           TrainStep step =
               new TrainStep(
                   model,
@@ -82,6 +83,7 @@ class DuplicatesTest {
                   new MemoryPlanner(model.memory(), all, options),
                   new MemorySettings(maxTokens, 0),
                   plan -> {})) {
+        AdamW optimizer = new AdamW(model, 0, 1, state);
         step.reserve(0, 1);
         step.accumulate(
             0,

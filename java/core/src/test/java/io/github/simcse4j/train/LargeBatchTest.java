@@ -87,8 +87,8 @@ class LargeBatchTest {
       BatchSampler sampler = SmallTraining.sampler(store, GROUPS);
       BatchExtent extent = BatchExtent.of(store, sampler, 0, 1);
       MemoryBudget budget = budget(model, objective.options(), extent, maxTokens, kept);
-      try (AdamW optimizer = new AdamW(model, 0, 1);
-          StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1);
+      try (Workspace state = SmallTraining.state(model);
+          StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, state);
           TrainStep step =
               new TrainStep(
                   model,
@@ -98,6 +98,7 @@ class LargeBatchTest {
                   new MemoryPlanner(model.memory(), budget, objective.options()),
                   new MemorySettings(maxTokens, 0),
                   plan -> {})) {
+        AdamW optimizer = new AdamW(model, 0, 1, state);
         step.reserve(0, 1);
         TrainStep.Result result =
             step.accumulate(
@@ -244,9 +245,9 @@ class LargeBatchTest {
   private static double lossOfEmbeddings(Kernels kernels, Pooler pooler, DType type) {
     try (PreparedStore prepared = small.store(1);
         BatchPacker packer = packer(prepared.store(), kernels);
-        StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1);
         SentenceModel model = small.model(pooler, kernels, DType.BF16);
-        Workspace workspace = new Workspace(kernels.allocate(1 << 20))) {
+        Workspace workspace = new Workspace(kernels.allocate(1 << 20));
+        StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, workspace)) {
       long[] groups = new long[GROUPS];
       SmallTraining.sampler(prepared.store(), GROUPS).batch(0, 0, groups);
       PackedBatch batch = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
@@ -318,8 +319,9 @@ class LargeBatchTest {
   }
 
   private static BatchPacker packer(TokenStore store, Kernels kernels) {
-    return new BatchPacker(
-        store, kernels, new BatchLimits(1, GROUPS, GROUPS * SmallTraining.LONGEST, 31));
+    BatchLimits limits = new BatchLimits(1, GROUPS, GROUPS * SmallTraining.LONGEST, 31);
+    Workspace workspace = new Workspace(kernels.allocate(kernels.stageBytes(limits)));
+    return new BatchPacker(store, kernels, limits, workspace);
   }
 
   /** A pass that keeps nothing gives the bits of one that does, in every chunk. */

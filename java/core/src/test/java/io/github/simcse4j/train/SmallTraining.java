@@ -17,6 +17,7 @@ import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.model.SentenceModels;
 import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
+import io.github.simcse4j.tensor.Workspace;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -67,6 +68,13 @@ record SmallTraining(Path folder) {
       Files.write(small.text(columns), lines);
     }
     return small;
+  }
+
+  /** Memory for the state of one step and its numbers. */
+  static Workspace state(SentenceModel model) {
+    DType dtype = Kernels.accumulator(model.dtype());
+    long bytes = AdamW.bytes(model.layout(), dtype) + StepNumbers.bytes(dtype, 1, 1);
+    return new Workspace(model.kernels().allocate(bytes));
   }
 
   private static String sentence(Random random) {

@@ -47,7 +47,8 @@ class TrainingGoldenTest {
     try (kernels;
         Golden golden = new Golden();
         SentenceModel model = golden.model(Pooler.AVG_FIRST_LAST, kernels, DType.F32);
-        AdamW optimizer = new AdamW(model, 0.01, 1.0)) {
+        Workspace state = SmallTraining.state(model)) {
+      AdamW optimizer = new AdamW(model, 0.01, 1.0, state);
       double[] losses = train(golden, model, optimizer);
       Tensor expected = golden.values("losses");
       for (int step = 0; step < STEPS; step++) {
@@ -63,7 +64,8 @@ class TrainingGoldenTest {
     try (kernels;
         Golden golden = new Golden();
         SentenceModel model = golden.model(Pooler.AVG_FIRST_LAST, kernels, DType.BF16);
-        AdamW optimizer = new AdamW(model, 0.01, 1.0)) {
+        Workspace state = SmallTraining.state(model)) {
+      AdamW optimizer = new AdamW(model, 0.01, 1.0, state);
       double[] losses = train(golden, model, optimizer);
       double[] expected = new double[STEPS];
       Arrays.setAll(expected, golden.values("losses")::get);

@@ -5,8 +5,10 @@ import io.github.simcse4j.kernels.BatchStage;
 import io.github.simcse4j.kernels.DeviceTraits;
 import io.github.simcse4j.kernels.GemmEpilogue;
 import io.github.simcse4j.kernels.Timeline;
+import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Collections;
@@ -233,13 +235,18 @@ public class CudaKernels extends DeviceOperations {
     return new DeviceTimeline(device);
   }
 
+  @Override
+  public long stageBytes(BatchLimits limits) {
+    return Workspace.bytes(DType.U8, DeviceStage.bytes(limits));
+  }
+
   /** The array of {@link #iota} is made long enough here, as it cannot grow in a recording. */
   @Override
-  public BatchStage stage(BatchLimits limits) {
+  public BatchStage stage(BatchLimits limits, Workspace workspace) {
     long counted = (limits.sentences() + 1L) * Integer.BYTES;
     if (counting.byteSize() < counted) {
       count(counted);
     }
-    return new DeviceStage(this, device, limits);
+    return new DeviceStage(device, limits, workspace);
   }
 }

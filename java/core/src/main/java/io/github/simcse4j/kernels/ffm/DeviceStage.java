@@ -2,12 +2,11 @@ package io.github.simcse4j.kernels.ffm;
 
 import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.BatchStage;
-import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.tensor.DType;
-import io.github.simcse4j.tensor.Memory;
 import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -27,7 +26,9 @@ final class DeviceStage implements BatchStage {
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
-  private static final int ALIGNMENT = 64;
+
+  /** That of the memory itself, so that what follows in the workspace is as well aligned. */
+  private static final int ALIGNMENT = 256;
 
   /**
    * Where one batch passes through.
@@ -43,28 +44,36 @@ final class DeviceStage implements BatchStage {
   private final BatchLimits limits;
   private final MemorySegment stream;
   private final MemorySegment host;
-  private final Memory memory;
+  private final Tensor room;
   private final List<Slot> slots = new ArrayList<>();
   private long puts;
   private boolean open = true;
 
-  DeviceStage(Kernels kernels, NativeDevice device, BatchLimits limits) {
+  /**
+   * @param workspace in the memory of the device, which outlives this
+   */
+  DeviceStage(NativeDevice device, BatchLimits limits, Workspace workspace) {
     this.device = device;
     this.limits = limits;
-    long bytes = new Layout(limits.sentences(), limits.tokens()).bytes();
-    int count = limits.batches() + 1;
-    this.host = device.allocateHost(Math.multiplyExact(bytes, count));
-    try {
-      this.memory = kernels.allocate(host.byteSize());
-    } catch (OutOfMemoryError e) {
-      device.freeHost(host);
-      throw e;
-    }
+    this.host = device.allocateHost(bytes(limits));
+    this.room = workspace.tensor(DType.U8, host.byteSize());
     this.stream = device.openStream();
-    for (int i = 0; i < count; i++) {
+    long bytes = host.byteSize() / slots(limits);
+    for (int i = 0; i < slots(limits); i++) {
       MemorySegment part = host.asSlice(i * bytes, bytes);
-      slots.add(new Slot(part, i * bytes, device.openEvent(), device.openEvent()));
+      long offset = room.byteOffset() + i * bytes;
+      slots.add(new Slot(part, offset, device.openEvent(), device.openEvent()));
     }
+  }
+
+  private static int slots(BatchLimits limits) {
+    return limits.batches() + 1;
+  }
+
+  /** Of all slots, on either side. */
+  static long bytes(BatchLimits limits) {
+    return Math.multiplyExact(
+        new Layout(limits.sentences(), limits.tokens()).bytes(), (long) slots(limits));
   }
 
   /**
@@ -109,9 +118,8 @@ final class DeviceStage implements BatchStage {
     device.synchronizeEvent(slot.copied);
     gather(batch, layout, slot.host);
     device.record(slot.asked);
-    if (puts > 0) {
-      device.await(stream, before.asked);
-    }
+    // The first one comes behind all that used this part of the workspace before.
+    device.await(stream, puts > 0 ? before.asked : slot.asked);
     MemorySegment to = MemorySegment.ofAddress(address(slot)).reinterpret(layout.bytes());
     device.copyToDevice(stream, to, slot.host.asSlice(0, layout.bytes()));
     device.record(stream, slot.copied);
@@ -121,7 +129,7 @@ final class DeviceStage implements BatchStage {
   }
 
   private long address(Slot slot) {
-    return ((DeviceMemory) memory).address(slot.offset);
+    return ((DeviceMemory) room.memory()).address(slot.offset);
   }
 
   private void gather(PackedBatch batch, Layout layout, MemorySegment to) {
@@ -182,7 +190,7 @@ final class DeviceStage implements BatchStage {
   }
 
   private Tensor tensor(DType dtype, long offset, long count) {
-    return new Tensor(memory, offset, dtype, Shape.of(count));
+    return new Tensor(room.memory(), offset, dtype, Shape.of(count));
   }
 
   @Override
@@ -192,7 +200,6 @@ final class DeviceStage implements BatchStage {
     }
     open = false;
     device.drain(stream);
-    memory.close();
     device.freeHost(host);
     for (Slot slot : slots) {
       device.closeEvent(slot.copied);

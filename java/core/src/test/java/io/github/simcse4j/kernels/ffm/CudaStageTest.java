@@ -16,6 +16,7 @@ import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.random.DropoutKey;
 import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Tensor;
+import io.github.simcse4j.tensor.Workspace;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -52,7 +53,15 @@ class CudaStageTest {
   }
 
   private BatchStage stage(int batches) {
-    return kernels.stage(new BatchLimits(batches, MOST_SENTENCES, MOST_TOKENS, Batches.VOCABULARY));
+    return stage(new BatchLimits(batches, MOST_SENTENCES, MOST_TOKENS, Batches.VOCABULARY));
+  }
+
+  /** In memory that goes with the kernels. */
+  private BatchStage stage(BatchLimits limits) {
+    Workspace workspace = new Workspace(kernels.allocate(kernels.stageBytes(limits)));
+    BatchStage stage = kernels.stage(limits, workspace);
+    assertEquals(workspace.byteSize(), workspace.mark());
+    return stage;
   }
 
   /** A batch on the host, of sentences that lie out of order. */
@@ -176,7 +185,7 @@ class CudaStageTest {
 
   @Test
   void aBatchBeyondTheLimitsIsRefused() {
-    try (BatchStage stage = kernels.stage(new BatchLimits(1, 2, 5, Batches.VOCABULARY))) {
+    try (BatchStage stage = stage(new BatchLimits(1, 2, 5, Batches.VOCABULARY))) {
       PackedBatch three = Batches.onHost(fixture, Batches.random(fixture, 1, 0, 1, 1, 1));
       PackedBatch six = Batches.onHost(fixture, Batches.random(fixture, 1, 0, 3, 3));
       PackedBatch fitting = Batches.onHost(fixture, Batches.random(fixture, 1, 0, 2, 3));
