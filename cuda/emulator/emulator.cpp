@@ -50,7 +50,9 @@ void Engine::lane_body(void *argument) {
   }
 }
 
-bool Engine::accept(const Geometry &geometry) {
+bool Engine::accept(const char *kernel, const Geometry &geometry) {
+  kernel_ = kernel;
+  fault.clear();
   if (geometry.threads == 0 || geometry.threads > 1024 || geometry.threads % kWarp != 0) {
     fault = print("%s: %u threads a block; it takes 32 to 1024, in whole warps", kernel_, geometry.threads);
   } else if (geometry.x == 0 || geometry.x > 0x7fffffffu || geometry.y == 0 || geometry.y > 65535 || geometry.z == 0 ||
@@ -64,9 +66,7 @@ bool Engine::accept(const Geometry &geometry) {
 }
 
 Fault Engine::run(const char *kernel, const Geometry &geometry, void (*body)(void *), void *closure) {
-  kernel_ = kernel;
-  fault.clear();
-  if (!accept(geometry)) return 1;
+  if (!accept(kernel, geometry)) return 1;
   geometry_ = geometry;
   body_ = body;
   closure_ = closure;
@@ -219,6 +219,13 @@ std::string Engine::who_waits_where() const {
 Settings &settings() { return engine().settings; }
 
 const char *fault() { return engine().fault.c_str(); }
+
+Streams *&streams() {
+  static thread_local Streams *it = nullptr;
+  return it;
+}
+
+Fault check(const char *kernel, const Geometry &geometry) { return engine().accept(kernel, geometry) ? 0 : 1; }
 
 Fault run(const char *kernel, const Geometry &geometry, void (*body)(void *), void *closure) {
   return engine().run(kernel, geometry, body, closure);

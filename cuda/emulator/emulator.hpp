@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "../launch.hpp"
 
@@ -19,6 +20,17 @@ Settings &settings();  // of this host thread
 
 // Why the last launch of this host thread failed; "" where it did not.
 const char *fault();
+
+// Streams that run launches later, as a GPU does.
+class Streams {
+ public:
+  // Keeps the launch, and returns true, or leaves it to be run at once.
+  virtual bool keep(Stream stream, std::function<Fault()> launch) = 0;
+
+ protected:
+  ~Streams() = default;
+};
+Streams *&streams();  // of this host thread; null where all launches run at once
 
 }  // namespace simcse::cuda::emulator
 
@@ -41,6 +53,9 @@ struct Position {
   int grid[3];
 };
 extern __thread Position position;  // of the lane that runs now
+
+// Whether a kernel can be launched so; a fault where not.
+Fault check(const char *kernel, const Geometry &geometry);
 
 // Runs body(closure) in every lane of every block.
 Fault run(const char *kernel, const Geometry &geometry, void (*body)(void *), void *closure);

@@ -112,6 +112,8 @@ struct Barrier {
 
 class Engine {
  public:
+  // Whether a kernel can be launched so.
+  bool accept(const char *kernel, const Geometry &geometry);
   Fault run(const char *kernel, const Geometry &geometry, void (*body)(void *), void *closure);
   void meet(const char *what, unsigned mask, void *operand, Exchange exchange, bool orders, Site at);
   void wait(int id, int count, Site at);
@@ -134,7 +136,6 @@ class Engine {
 
  private:
   static void lane_body(void *lane);
-  bool accept(const Geometry &geometry);
   void start_lanes();
   void run_block(uint32_t block);
   bool pick(int *thread);

@@ -20,22 +20,29 @@
 
 namespace simcse::cuda {
 
+namespace emulator {
+
+// Calls it in every lane.
+template <typename Call>
+Fault run_lanes(const char *name, const Geometry &geometry, Call call) {
+  return run(name, geometry, [](void *it) { (*static_cast<Call *>(it))(); }, &call);
+}
+
+}  // namespace emulator
+
 template <typename... Parameters, typename... Arguments>
-Fault launch(const char *name, void (*kernel)(Parameters...), const Geometry &geometry, Stream,
+Fault launch(const char *name, void (*kernel)(Parameters...), const Geometry &geometry, Stream stream,
              const Arguments &...arguments) {
   if (geometry.x == 0 || geometry.y == 0 || geometry.z == 0) return 0;
 #if defined(SIMCSE_TWINS)
   if (const Fault fault = twins::send(); fault != 0) return fault;
-  auto call = [kernel, given = std::make_tuple(twins::on_gpu(arguments)...)] { std::apply(kernel, given); };
+  const auto given = std::make_tuple(twins::on_gpu(arguments)...);
+  return twins::fetch(emulator::run_lanes(name, geometry, [&] { std::apply(kernel, given); }));
 #else
-  auto call = [&] { kernel(arguments...); };
-#endif
-  const Fault fault = emulator::run(
-      name, geometry, [](void *it) { (*static_cast<decltype(call) *>(it))(); }, &call);
-#if defined(SIMCSE_TWINS)
-  return twins::fetch(fault);
-#else
-  return fault;
+  const auto run = [=] { return emulator::run_lanes(name, geometry, [&] { kernel(arguments...); }); };
+  if (const Fault fault = emulator::check(name, geometry); fault != 0) return fault;
+  emulator::Streams *const streams = emulator::streams();
+  return streams != nullptr && streams->keep(stream, run) ? 0 : run();
 #endif
 }
 
