@@ -1,5 +1,7 @@
-// Four neighbours of f32 or eight of bf16 a thread, 16 bytes of each array.
+// Four neighbours of f32 or eight of bf16 a thread, 16 bytes of each array that is written.
 #include "activation.hpp"
+
+#include "gelu.hpp"
 #include "simt.hpp"
 
 namespace simcse::cuda {
@@ -7,13 +9,6 @@ namespace simcse::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-
-// The derivative of x / 2 (1 + erf(x / sqrt 2)) is the normal distribution's function at x, plus x times its density.
-SIMT_DEVICE void gelu_and_slope(float x, float &value, float &slope) {
-  const float below = 0.5f * erfcf(-0.70710678f * x);
-  value = x * below;
-  slope = fmaf(x, 0.39894228f * expf(-0.5f * x * x), below);
-}
 
 template <typename T, int N>
 SIMT_KERNEL(kThreads) gelu_backward_each(T *pre_activation, T *gradient, int64_t count) {
@@ -40,6 +35,33 @@ SIMT_KERNEL(kThreads) gelu_backward_each(T *pre_activation, T *gradient, int64_t
   } else {
     for (int64_t at = i; at < i + N && at < count; at++) {
       Pack<T, 1> x, d;
+      step(x, d, at);
+    }
+  }
+}
+
+template <typename Kept, typename T, int N>
+SIMT_KERNEL(kThreads) gelu_slope_each(const Kept *pre_activation, T *gradient, int64_t count) {
+  const int64_t i = ((int64_t)block_x() * kThreads + thread()) * N;
+  const auto step = [&](auto &x, auto &d, int64_t at) {
+    constexpr int kEach = sizeof(x) / sizeof(Kept);
+    x.load(pre_activation + at);
+    d.load(gradient + at);
+    float values[kEach], gradients[kEach];
+    x.get(values);
+    d.get(gradients);
+    SIMT_UNROLL for (int k = 0; k < kEach; k++) gradients[k] *= gelu_slope(values[k]);
+    d.set(gradients);
+    d.store(gradient + at);
+  };
+  if (N > 1 && i + N <= count) {
+    Pack<Kept, N> x;
+    Pack<T, N> d;
+    step(x, d, i);
+  } else {
+    for (int64_t at = i; at < i + N && at < count; at++) {
+      Pack<Kept, 1> x;
+      Pack<T, 1> d;
       step(x, d, at);
     }
   }
@@ -80,6 +102,15 @@ Fault launch_gelu(const Queue &queue, const simcse_gelu_backward &args) {
                 static_cast<T *>(args.pre_activation), static_cast<T *>(args.gradient), args.count);
 }
 
+template <typename Kept, typename T>
+Fault launch_slope(const Queue &queue, const void *pre_activation, void *gradient, int64_t count) {
+  constexpr int kEach = kVector<T>;
+  const bool vectors = aligned16(pre_activation, gradient);
+  return launch("gelu_slope", vectors ? gelu_slope_each<Kept, T, kEach> : gelu_slope_each<Kept, T, 1>,
+                activation_backward_geometry(count, vectors ? kEach : 1), queue.stream,
+                static_cast<const Kept *>(pre_activation), static_cast<T *>(gradient), count);
+}
+
 template <typename T>
 Fault launch_tanh(const Queue &queue, const simcse_tanh_backward &args) {
   const bool vectors = aligned16(args.activation, args.gradient);
@@ -99,6 +130,13 @@ Geometry activation_backward_geometry(int64_t count, int vector) {
 
 Fault gelu_backward(const Queue &queue, const simcse_gelu_backward &args) {
   return args.dtype == SIMCSE_BF16 ? launch_gelu<bf16>(queue, args) : launch_gelu<float>(queue, args);
+}
+
+Fault multiply_by_gelu_slope(const Queue &queue, simcse_dtype kept_dtype, const void *pre_activation,
+                             simcse_dtype dtype, void *gradient, int64_t count) {
+  if (kept_dtype == SIMCSE_F32) return launch_slope<float, float>(queue, pre_activation, gradient, count);
+  if (dtype == SIMCSE_F32) return launch_slope<bf16, float>(queue, pre_activation, gradient, count);
+  return launch_slope<bf16, bf16>(queue, pre_activation, gradient, count);
 }
 
 Fault tanh_backward(const Queue &queue, const simcse_tanh_backward &args) {

@@ -1,6 +1,7 @@
 // The product of a block in registers, its operands on their way through shared memory.
 #include "gemm.hpp"
 
+#include "column_sum.hpp"
 #include "gelu.hpp"
 #include "simt.hpp"
 
@@ -40,7 +41,11 @@ SIMT_DEVICE void finish(const Result &r, int64_t row, int64_t column, float x) {
   if (r.bias != nullptr) x += r.bias[column];
   if (r.epilogue == SIMCSE_EPILOGUE_ACCUMULATE) x += load_number(r.c, r.c_is_f32, i);
   if (r.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) x += load_number(r.residual, r.c_is_f32, i);
-  if (r.pre_activation != nullptr) store_number(r.pre_activation, r.pre_is_f32, i, x);
+  if (r.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD) {
+    x *= gelu_slope(load_number(r.pre_activation, r.pre_is_f32, i));
+  } else if (r.pre_activation != nullptr) {
+    store_number(r.pre_activation, r.pre_is_f32, i, x);
+  }
   if (r.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) x = gelu(x);
   if (r.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) x = tanhf(x);
   store_number(r.c, r.c_is_f32, i, x);
@@ -201,7 +206,18 @@ Geometry gemm_geometry(simcse_dtype dtype, int64_t m, int64_t n) {
   return geometry;
 }
 
+int64_t gemm_scratch(const simcse_gemm &args) {
+  return args.bias_gradient == nullptr ? 0 : column_sum_scratch(args.k, args.m);
+}
+
+Fault sum_bias_gradient(const Queue &queue, const simcse_gemm &args) {
+  if (args.bias_gradient == nullptr) return 0;
+  return column_sum(queue, {sizeof(simcse_column_sum), args.dtype, 0, args.k, args.m, args.a, args.bias_gradient});
+}
+
 Fault gemm(const Queue &queue, const simcse_gemm &args) {
+  const Fault fault = sum_bias_gradient(queue, args);
+  if (fault != 0) return fault;
   const Result result = {args.m,
                          args.n,
                          args.k,

@@ -29,7 +29,7 @@ SIMT_DEVICE void finish(const Arrays<C, Kept> &a, int64_t at) {
   Pack<C, N> values;
   floats.load(a.product + at);
   floats.get(x);
-  if (a.epilogue >= SIMCSE_EPILOGUE_BIAS) {
+  if (a.bias != nullptr) {
     floats.load(a.bias + at % a.n);
     floats.get(other);
     SIMT_UNROLL for (int k = 0; k < N; k++) x[k] += other[k];
@@ -41,8 +41,14 @@ SIMT_DEVICE void finish(const Arrays<C, Kept> &a, int64_t at) {
   }
   if (a.pre_activation != nullptr) {
     Pack<Kept, N> kept;
-    kept.set(x);
-    kept.store(a.pre_activation + at);
+    if (a.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD) {
+      kept.load(a.pre_activation + at);
+      kept.get(other);
+      SIMT_UNROLL for (int k = 0; k < N; k++) x[k] *= gelu_slope(other[k]);
+    } else {
+      kept.set(x);
+      kept.store(a.pre_activation + at);
+    }
   }
   if (a.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) {
     SIMT_UNROLL for (int k = 0; k < N; k++) x[k] = gelu(x[k]);

@@ -1,5 +1,6 @@
 // C (m, n) = epilogue(P) for a float product P that something else has computed; see simcse.h. Bound by memory: 4 bytes
-// of the product are read an element, and those of C written, of the residual read, of the pre-activation written.
+// of the product are read an element, and those of C written, of the residual read, of the pre-activation written or
+// read.
 #pragma once
 
 #include "launch.hpp"

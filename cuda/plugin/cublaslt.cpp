@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <tuple>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "../activation.hpp"
 #include "../convert.hpp"
 #include "../gemm.hpp"
+#include "../partial_sums.hpp"
 
 namespace simcse::cuda::plugin {
 
@@ -20,6 +22,8 @@ namespace {
 constexpr int64_t kWorkspace = 32 << 20;
 // Descriptions of products: of the token counts of some hundred steps, of ten products each.
 constexpr size_t kMostPlans = 4096;
+// In one piece or in two, as the rungs `product` and `separate` of the ladder of gemm say which is faster on a GPU.
+constexpr bool kFusesGelu = true, kFusesGeluBackward = true, kFusesBiasGradient = true;
 
 template <typename Function>
 bool find(void *library, Function &function, const char *name) {
@@ -50,10 +54,16 @@ uint32_t alignment_of(const void *memory) {
 
 int32_t type_of(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? kBf16 : kFloat; }
 
-bool adds_bias(const simcse_gemm &args) { return args.bias != nullptr; }
+bool adds_bias(uint32_t epilogue) { return (epilogue & kBias) != 0; }
 
-// Where the bias lies in BF16, behind the workspace.
-void *bias_copy(const Queue &queue) { return static_cast<char *>(queue.scratch) + kWorkspace; }
+// Of what can be done in two pieces too, the library may refuse to do it in one.
+bool is_fused(uint32_t epilogue) { return epilogue != kPlainEpilogue && epilogue != kBias; }
+bool is_refusal(Status status, uint32_t epilogue) {
+  return status == kNotSupported || (status == kInvalidValue && is_fused(epilogue));
+}
+
+// Where the bias lies in BF16, or its gradient comes to lie, behind the workspace.
+void *behind_workspace(const Queue &queue) { return static_cast<char *>(queue.scratch) + kWorkspace; }
 
 }  // namespace
 
@@ -97,7 +107,9 @@ std::string CublasLt::version() const {
 }
 
 int64_t CublasLt::scratch(const simcse_gemm &args) {
-  return kWorkspace + (adds_bias(args) && args.dtype == SIMCSE_BF16 ? 2 * args.n : 0);
+  const int64_t bias = args.bias != nullptr && args.dtype == SIMCSE_BF16 ? 2 * args.n : 0;
+  const int64_t sums = args.bias_gradient != nullptr ? 4 * args.m : 0;
+  return std::max(kWorkspace + bias + sums, gemm_scratch(args));
 }
 
 int64_t token_bucket(int64_t tokens) {
@@ -107,10 +119,10 @@ int64_t token_bucket(int64_t tokens) {
 }
 
 bool CublasLt::Key::operator<(const Key &o) const {
-  return std::tie(m, n, k, dtype, d_dtype, transpose_a, transpose_b, bias, alignment_a, alignment_b, alignment_c,
-                  alignment_d, alignment_bias) <
-         std::tie(o.m, o.n, o.k, o.dtype, o.d_dtype, o.transpose_a, o.transpose_b, o.bias, o.alignment_a,
-                  o.alignment_b, o.alignment_c, o.alignment_d, o.alignment_bias);
+  return std::tie(m, n, k, dtype, d_dtype, transpose_a, transpose_b, epilogue, alignment_a, alignment_b, alignment_c,
+                  alignment_d, alignment_bias, alignment_kept) <
+         std::tie(o.m, o.n, o.k, o.dtype, o.d_dtype, o.transpose_a, o.transpose_b, o.epilogue, o.alignment_a,
+                  o.alignment_b, o.alignment_c, o.alignment_d, o.alignment_bias, o.alignment_kept);
 }
 
 void CublasLt::check(Status status, const char *call) const {
@@ -128,7 +140,7 @@ void CublasLt::destroy(const Plan &plan) const {
 
 // --- plans ---
 
-// What a product is asked for with: false where the library does not take such a bias.
+// What a product is asked for with: false where the library does not take such a bias, or such an epilogue.
 bool CublasLt::describe(const Key &key, int32_t bias_type, Plan *plan) const {
   // The library's A is our B, and its rows are our columns.
   const uint64_t n = static_cast<uint64_t>(key.n), m = static_cast<uint64_t>(key.m), k = static_cast<uint64_t>(key.k);
@@ -140,13 +152,16 @@ bool CublasLt::describe(const Key &key, int32_t bias_type, Plan *plan) const {
   };
   check(set(kTransposeA, a), "cublasLtMatmulDescSetAttribute");
   check(set(kTransposeB, b), "cublasLtMatmulDescSetAttribute");
-  if (key.bias != 0) {
-    check(set(kEpilogue, kEpilogueBias), "cublasLtMatmulDescSetAttribute");
+  // Pointers are read for their alignment alone until the product is asked for.
+  const auto aligned = [](uint32_t alignment) { return reinterpret_cast<const void *>(uintptr_t{alignment}); };
+  if (set(kEpilogue, key.epilogue) != 0) return false;
+  if (key.alignment_bias != 0) {
     if (set(kBiasType, bias_type) != 0) return false;
-    // Read for its alignment alone until the product is asked for.
-    const uintptr_t alignment = bias_type == kFloat ? key.alignment_bias : 256;
-    const void *const bias = reinterpret_cast<const void *>(alignment);
-    check(set(kBiasPointer, bias), "cublasLtMatmulDescSetAttribute");
+    check(set(kBiasPointer, aligned(bias_type == kFloat ? key.alignment_bias : 256)), "cublasLtMatmulDescSetAttribute");
+  }
+  if (key.alignment_kept != 0) {
+    if (set(kKeptType, key.d_dtype) != 0 || set(kKeptLeading, key.n) != 0) return false;
+    check(set(kKeptPointer, aligned(key.alignment_kept)), "cublasLtMatmulDescSetAttribute");
   }
   check(lt_.layout_create(&plan->a, key.dtype, a == kPlain ? n : k, a == kPlain ? k : n,
                           static_cast<int64_t>(a == kPlain ? n : k)), "cublasLtMatrixLayoutCreate");
@@ -178,7 +193,7 @@ bool CublasLt::choose(const Key &key, Plan *plan) const {
   }
   lt_.preference_destroy(preference);
   if (!asked) check(status, "cublasLtMatmulPreferenceSetAttribute");
-  if (status == kNotSupported) return false;
+  if (is_refusal(status, key.epilogue)) return false;
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   return found > 0 && plan->choice.status == 0;
 }
@@ -187,7 +202,7 @@ bool CublasLt::choose(const Key &key, Plan *plan) const {
 CublasLt::Plan CublasLt::chosen(const Key &key) const {
   // Our biases are floats, which the library may not take beside a BF16 result.
   for (const int32_t bias_type : {kFloat, kBf16}) {
-    if (bias_type == kBf16 && (key.bias == 0 || key.dtype == kFloat)) break;
+    if (bias_type == kBf16 && (!adds_bias(key.epilogue) || key.dtype == kFloat)) break;
     Plan plan;
     try {
       if (describe(key, bias_type, &plan) && choose(key, &plan)) return plan;
@@ -204,7 +219,7 @@ CublasLt::Plan CublasLt::chosen(const Key &key) const {
 // same number of tokens twice.
 CublasLt::Plan CublasLt::chosen_for_bucket(const Key &key, const Key &bucket) {
   const Plan largest = plan_of(bucket);
-  if (largest.operation == nullptr) return chosen(key);
+  if (largest.operation == nullptr) return is_fused(key.epilogue) ? Plan() : chosen(key);
   Plan plan;
   try {
     describe(key, largest.bias_type, &plan);
@@ -254,59 +269,114 @@ CublasLt::Key CublasLt::bucket_of(const Key &key) {
 
 // --- products ---
 
+bool CublasLt::fuses(const simcse_gemm &args) {
+  if (args.bias_gradient != nullptr) return kFusesBiasGradient;
+  // The library's GELU is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is lost in the rounding of a BF16
+  // result and in no other; rows of what it keeps are whole groups of 8.
+  if (args.dtype != SIMCSE_BF16 || args.c_dtype != SIMCSE_BF16 || args.n % 8 != 0) return false;
+  if (args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return kFusesGelu;
+  return args.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD && kFusesGeluBackward;
+}
+
+CublasLt::Sides CublasLt::fused(const Queue &queue, const simcse_gemm &args) {
+  if (args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE) {
+    return {args.c, args.c, args.c_dtype, 1.0f, kBiasGradient, static_cast<float *>(behind_workspace(queue)), nullptr};
+  }
+  const uint32_t epilogue = args.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD ? kGeluBackward
+                            : args.pre_activation != nullptr               ? kBiasGeluKept
+                                                                           : kBiasGelu;
+  return {args.c, args.c, args.c_dtype, 0.0f, epilogue, args.bias, args.pre_activation};
+}
+
+CublasLt::Sides CublasLt::separate(const simcse_gemm &args) {
+  const bool adds_residual = args.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr;
+  void *const d = keeps ? args.pre_activation : args.c;
+  const bool adds = adds_residual || args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
+  return {adds_residual ? args.residual : d,
+          d,
+          keeps ? args.dtype : args.c_dtype,
+          adds ? 1.0f : 0.0f,
+          args.bias != nullptr ? kBias : kPlainEpilogue,
+          args.bias,
+          nullptr};
+}
+
+CublasLt::Key CublasLt::key_of(const simcse_gemm &args, const Sides &sides) {
+  return {args.m,
+          args.n,
+          args.k,
+          type_of(args.dtype),
+          type_of(sides.d_dtype),
+          args.transpose_a,
+          args.transpose_b,
+          sides.epilogue,
+          alignment_of(args.b),
+          alignment_of(args.a),
+          alignment_of(sides.c),
+          alignment_of(sides.d),
+          sides.bias != nullptr ? alignment_of(sides.bias) : 0,
+          sides.kept != nullptr ? alignment_of(sides.kept) : 0};
+}
+
 // False where the plan has no operation, or the library does not take it after all.
 bool CublasLt::attempt(const Queue &queue, const simcse_gemm &args, const Plan &plan, const Sides &sides,
                        Fault *fault) const {
   if (plan.operation == nullptr) return false;
-  if (adds_bias(args)) {
-    const void *bias = args.bias;
-    if (plan.bias_type == kBf16) {
-      const simcse_convert narrow = {sizeof narrow, SIMCSE_F32, SIMCSE_BF16, args.n, args.bias, bias_copy(queue)};
-      *fault = convert(queue, narrow);
-      if (*fault != 0) return true;
-      bias = bias_copy(queue);
-    }
-    check(lt_.operation_set(plan.operation, kBiasPointer, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+  const auto set = [&](int attribute, const void *pointer) {
+    check(lt_.operation_set(plan.operation, attribute, &pointer, sizeof pointer), "cublasLtMatmulDescSetAttribute");
+  };
+  if (plan.bias_type == kBf16) {
+    void *const copy = behind_workspace(queue);
+    const simcse_convert narrow = {sizeof narrow, SIMCSE_F32, SIMCSE_BF16, args.n, sides.bias, copy};
+    *fault = convert(queue, narrow);
+    if (*fault != 0) return true;
+    set(kBiasPointer, copy);
+  } else if (sides.bias != nullptr) {
+    set(kBiasPointer, sides.bias);
   }
+  if (sides.kept != nullptr) set(kKeptPointer, sides.kept);
   const float one = 1.0f;
   const Status status = lt_.multiply(handle_, plan.operation, &one, args.b, plan.a, args.a, plan.b, &sides.beta,
                                      sides.c, plan.d, sides.d, plan.d, &plan.choice.algorithm, queue.scratch,
                                      kWorkspace, queue.stream);
-  if (status == kNotSupported && plan.borrowed) return false;
+  if (is_refusal(status, sides.epilogue) && (plan.borrowed || is_fused(sides.epilogue))) return false;
   check(status, "cublasLtMatmul");
   return true;
 }
 
-Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args) {
-  const bool accumulates = args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
-  const bool adds_residual = args.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
-  const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr;
-  void *const d = keeps ? args.pre_activation : args.c;
-  const Sides sides = {adds_residual ? args.residual : d, d, accumulates || adds_residual ? 1.0f : 0.0f};
-  const simcse_dtype d_dtype = keeps ? args.dtype : args.c_dtype;
-  const Key key = {args.m,
-                   args.n,
-                   args.k,
-                   type_of(args.dtype),
-                   type_of(d_dtype),
-                   args.transpose_a,
-                   args.transpose_b,
-                   adds_bias(args),
-                   alignment_of(args.b),
-                   alignment_of(args.a),
-                   alignment_of(sides.c),
-                   alignment_of(d),
-                   adds_bias(args) ? alignment_of(args.bias) : 0};
+// False where the library has nothing for this.
+bool CublasLt::multiply(const Queue &queue, const simcse_gemm &args, const Sides &sides, Fault *fault) {
+  const Key key = key_of(args, sides);
+  const Plan plan = plan_of(key);
+  if (plan.operation == nullptr) return false;
+  if (attempt(queue, args, plan, sides, fault)) return true;
+  if (plan.borrowed && attempt(queue, args, keep(key, chosen(key)), sides, fault)) return true;
+  keep(key, Plan());
+  return false;
+}
+
+Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args, Epilogues epilogues) {
   Fault fault = 0;
-  const Plan &plan = plan_of(key);
-  if (!attempt(queue, args, plan, sides, &fault)) {
-    if (!plan.borrowed || !attempt(queue, args, keep(key, chosen(key)), sides, &fault)) return cuda::gemm(queue, args);
+  if (epilogues == Epilogues::fused && fuses(args)) {
+    const Sides sides = fused(queue, args);
+    if (multiply(queue, args, sides, &fault)) {
+      if (fault != 0 || args.bias_gradient == nullptr) return fault;
+      return add_partials(queue, sides.bias, 1, static_cast<int>(args.m), args.bias_gradient, nullptr);
+    }
   }
+  const Sides sides = separate(args);
+  if (!multiply(queue, args, sides, &fault)) return cuda::gemm(queue, args);
   if (fault != 0) return fault;
   const int64_t count = args.m * args.n;
-  if (args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return gelu_forward(queue, d_dtype, d, args.c_dtype, args.c, count);
-  if (args.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) return tanh_forward(queue, args.c_dtype, args.c, count);
-  return 0;
+  switch (args.epilogue) {
+    case SIMCSE_EPILOGUE_ACCUMULATE: return sum_bias_gradient(queue, args);
+    case SIMCSE_EPILOGUE_BIAS_GELU: return gelu_forward(queue, sides.d_dtype, sides.d, args.c_dtype, args.c, count);
+    case SIMCSE_EPILOGUE_BIAS_TANH: return tanh_forward(queue, args.c_dtype, args.c, count);
+    case SIMCSE_EPILOGUE_GELU_BACKWARD:
+      return multiply_by_gelu_slope(queue, args.dtype, args.pre_activation, args.c_dtype, args.c, count);
+    default: return 0;
+  }
 }
 
 }  // namespace simcse::cuda::plugin

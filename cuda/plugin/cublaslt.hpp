@@ -2,9 +2,10 @@
 // where the loader finds libraries, or from /usr/local/cuda.
 //
 // It takes matrices by columns, where ours lie by rows: C (m, n) by rows is its transpose (n, m) by columns, so
-// op(B)^T op(A)^T is asked for, from the same memory. Biases and sums with C or a residual are the library's epilogues;
-// GELU and tanh are kernels of activation.hpp, since its GELU is the tanh approximation. Products are accumulated in
-// float, split sums added up in float.
+// op(B)^T op(A)^T is asked for, from the same memory. Biases and sums with C or a residual are the library's epilogues,
+// and so are gradients of biases, the sums of its B over k, and, where all is BF16, GELU and its derivative: its GELU is
+// the tanh form. Tanh is a kernel of activation.hpp, and what the library refuses is one of ours. Products are
+// accumulated in float, split sums added up in float.
 #pragma once
 
 #include <list>
@@ -22,6 +23,9 @@ int64_t token_bucket(int64_t tokens);
 
 class CublasLt {
  public:
+  // Whether what fuses() is an epilogue of the library's, where it takes it, or a kernel of ours.
+  enum class Epilogues { fused, separate };
+
   // Null, with the reason and the remedy in `missing`, where no cuBLASLt can be used. The GPU is the calling thread's.
   static std::unique_ptr<CublasLt> open(std::string *missing);
   ~CublasLt();
@@ -31,15 +35,18 @@ class CublasLt {
   std::string version() const;
   // Bytes of scratch memory that a product needs.
   static int64_t scratch(const simcse_gemm &args);
+  // Whether there is an epilogue for all that the product is to do, and it is as exact as has to be.
+  static bool fuses(const simcse_gemm &args);
   // Throws Failure where cuBLASLt gives an error; else what the kernels behind it gave.
-  Fault gemm(const Queue &queue, const simcse_gemm &args);
+  Fault gemm(const Queue &queue, const simcse_gemm &args, Epilogues epilogues = Epilogues::fused);
 
  private:
   // What an algorithm is chosen for.
   struct Key {
     int64_t m, n, k;
-    int32_t dtype, d_dtype, transpose_a, transpose_b, bias;
-    uint32_t alignment_a, alignment_b, alignment_c, alignment_d, alignment_bias;
+    int32_t dtype, d_dtype, transpose_a, transpose_b;
+    uint32_t epilogue;
+    uint32_t alignment_a, alignment_b, alignment_c, alignment_d, alignment_bias, alignment_kept;
     bool operator<(const Key &other) const;
     bool operator==(const Key &other) const { return !(*this < other) && !(other < *this); }
   };
@@ -51,15 +58,23 @@ class CublasLt {
     int32_t bias_type = cublaslt::kFloat;
     bool borrowed = false;  // by an algorithm that was chosen for another number of tokens
   };
-  // What a product is added to, and where it goes.
+  // What a product is added to, where it goes, and what the library makes of it: `bias` is added or, the sums of B,
+  // written.
   struct Sides {
     const void *c;
     void *d;
+    simcse_dtype d_dtype;
     float beta;
+    uint32_t epilogue;
+    const float *bias;
+    void *kept;
   };
   using Plans = std::list<std::pair<Key, Plan>>;
 
   explicit CublasLt(const cublaslt::Library &library, cublaslt::Handle handle) : lt_(library), handle_(handle) {}
+  static Sides fused(const Queue &queue, const simcse_gemm &args);
+  static Sides separate(const simcse_gemm &args);
+  static Key key_of(const simcse_gemm &args, const Sides &sides);
   static Key bucket_of(const Key &key);
   const Plan &plan_of(const Key &key);
   const Plan &keep(const Key &key, const Plan &plan);
@@ -67,6 +82,7 @@ class CublasLt {
   Plan chosen_for_bucket(const Key &key, const Key &bucket);
   bool describe(const Key &key, int32_t bias_type, Plan *plan) const;
   bool choose(const Key &key, Plan *plan) const;
+  bool multiply(const Queue &queue, const simcse_gemm &args, const Sides &sides, Fault *fault);
   bool attempt(const Queue &queue, const simcse_gemm &args, const Plan &plan, const Sides &sides, Fault *fault) const;
   void destroy(const Plan &plan) const;
   void check(cublaslt::Status status, const char *call) const;

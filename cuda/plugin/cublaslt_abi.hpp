@@ -27,13 +27,17 @@ struct Choice {  // cublasLtMatmulHeuristicResult_t
 };
 static_assert(sizeof(Choice) == 96, "as cublasLt.h has it");
 
-constexpr Status kNotSupported = 15;  // cublasStatus_t
+constexpr Status kInvalidValue = 7, kNotSupported = 15;  // cublasStatus_t
 constexpr int32_t kFloat = 0, kBf16 = 14;  // cudaDataType
 constexpr int32_t kComputeFloat = 68;  // cublasComputeType_t
 constexpr int32_t kPlain = 0, kTransposed = 1;  // cublasOperation_t
-constexpr uint32_t kEpilogueBias = 4;  // cublasLtEpilogue_t
+// cublasLtEpilogue_t: D = P; P + bias; gelu(P + bias), which may keep P + bias; P * gelu'(what was kept); P, with the
+// sums of B over k beside it.
+constexpr uint32_t kPlainEpilogue = 1, kBias = 4, kBiasGelu = 36, kBiasGeluKept = 164, kGeluBackward = 192,
+                   kBiasGradient = 512;
 constexpr uint32_t kReductionInFloat = 2;  // cublasLtReductionScheme_t
-constexpr int kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBiasPointer = 8, kBiasType = 26;  // of an operation
+constexpr int kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBiasPointer = 8, kKeptPointer = 11, kKeptLeading = 12,
+              kKeptType = 22, kBiasType = 26;  // of an operation
 constexpr int kMostWorkspace = 1, kReductionMask = 3, kAlignmentA = 5, kAlignmentB = 6, kAlignmentC = 7,
               kAlignmentD = 8;  // of a preference
 

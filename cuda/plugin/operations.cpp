@@ -95,7 +95,8 @@ SIMCSE_ENQUEUE(gemm_epilogue)
 
 void gemm(Device &device, Stream stream, const simcse_gemm &args) {
   CublasLt *const library = device.cublaslt();
-  enqueue(device, stream, args, library == nullptr ? 0 : CublasLt::scratch(args), [&](const Queue &queue) {
+  const int64_t scratch = library == nullptr ? gemm_scratch(args) : CublasLt::scratch(args);
+  enqueue(device, stream, args, scratch, [&](const Queue &queue) {
     return library == nullptr ? cuda::gemm(queue, args) : library->gemm(queue, args);
   });
 }

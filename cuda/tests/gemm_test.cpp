@@ -3,6 +3,7 @@
 #include "../gemm_epilogue.hpp"
 
 #include "../activation.hpp"
+#include "../column_sum.hpp"
 #include "check.hpp"
 
 namespace simcse::cuda::tests {
@@ -10,6 +11,13 @@ namespace simcse::cuda::tests {
 namespace {
 
 double gelu_of(double x) { return x / 2 * std::erfc(-x * std::sqrt(0.5)); }
+double slope_of(double x) {
+  return std::erfc(-x * std::sqrt(0.5)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0));
+}
+
+bool adds_bias(simcse_epilogue epilogue) {
+  return epilogue >= SIMCSE_EPILOGUE_BIAS && epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+}
 
 // C and P + bias as doubles.
 struct Product {
@@ -28,7 +36,8 @@ Product reference(const simcse_gemm &g, const Array<T> &a, const Array<T> &b, co
              value_of(b[g.transpose_b ? j * g.k + k : k * g.n + j]);
       }
       if (!bias.empty()) x += bias[static_cast<std::size_t>(j)];
-      if (!other.empty()) x += other[static_cast<std::size_t>(i * g.n + j)];
+      const double old = other.empty() ? 0 : other[static_cast<std::size_t>(i * g.n + j)];
+      x = g.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD ? x * slope_of(old) : x + old;
       result.pre_activation.push_back(x);
       if (g.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) x = gelu_of(x);
       if (g.epilogue == SIMCSE_EPILOGUE_BIAS_TANH) x = std::tanh(x);
@@ -36,6 +45,14 @@ Product reference(const simcse_gemm &g, const Array<T> &a, const Array<T> &b, co
     }
   }
   return result;
+}
+
+// The sums of A's rows, (k, m), beside what was there.
+template <typename T>
+std::vector<double> sums_of(const Array<T> &a, const Array<float> &before) {
+  std::vector<double> sums = before.values();
+  for (int64_t i = 0; i < a.count(); i++) sums[static_cast<std::size_t>(i % before.count())] += value_of(a[i]);
+  return sums;
 }
 
 template <typename T, typename C>
@@ -47,11 +64,15 @@ void check_product(Random &random, int64_t m, int64_t n, int64_t k, int transpos
   a.fill(random);
   b.fill(random);
   bias.fill(random);
-  const bool adds_bias = epilogue >= SIMCSE_EPILOGUE_BIAS;
-  const bool accumulates = epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
+  const bool accumulates = epilogue == SIMCSE_EPILOGUE_ACCUMULATE, sums = accumulates && transposed % 2 == 1;
   const bool adds_residual = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  const bool multiplies = epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD;
   Array<C> other(m * n);
+  Array<T> kept(m * n, offset);
+  Array<float> before(m), sum(m), first_sum(m), scratch(sums ? column_sum_scratch(k, m) / 4 : 1);
   other.fill(random);
+  kept.fill(random, 3);
+  before.fill(random);
   simcse_gemm g = {};
   g.struct_size = sizeof g;
   g.dtype = sizeof(T) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
@@ -65,25 +86,32 @@ void check_product(Random &random, int64_t m, int64_t n, int64_t k, int transpos
   g.a = a.data();
   g.b = b.data();
   g.c = c.data();
-  g.bias = adds_bias ? bias.data() : nullptr;
-  g.pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
+  g.bias = adds_bias(epilogue) ? bias.data() : nullptr;
+  g.pre_activation = multiplies ? kept.data() : epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
   g.residual = adds_residual ? c.data() : nullptr;
+  g.bias_gradient = sums ? sum.data() : nullptr;
+  CHECK(gemm_scratch(g) <= 4 * scratch.count(), "scratch of %lld bytes", static_cast<long long>(gemm_scratch(g)));
   const bool reads = accumulates || adds_residual;
-  const Product want = reference(g, a, b, adds_bias ? bias.values() : std::vector<double>(),
-                                 reads ? other.values() : std::vector<double>());
+  const Product want = reference(g, a, b, adds_bias(epilogue) ? bias.values() : std::vector<double>(),
+                                 multiplies ? kept.values() : reads ? other.values() : std::vector<double>());
   each_seed(2, [&](int seed) {
     if (reads) {
       c.copy(other);
     } else {
       std::memset(c.data(), 0xff, static_cast<std::size_t>(m * n) * sizeof(C));
     }
-    RUN(gemm({}, g));
+    sum.copy(before);
+    RUN(gemm({nullptr, scratch.data()}, g));
     check_near("c", c, want.c, rounded<C>(want.c));
-    if (g.pre_activation != nullptr) {
+    if (epilogue == SIMCSE_EPILOGUE_BIAS_GELU) {
       check_near("pre_activation", pre, want.pre_activation, rounded<T>(want.pre_activation));
     }
-    if (seed == 1) first.copy(c);
-    CHECK(c.same_bits(first), "other bits under another seed");
+    if (sums) check_near("bias_gradient", sum, sums_of(a, before), {});
+    if (seed == 1) {
+      first.copy(c);
+      first_sum.copy(sum);
+    }
+    CHECK(c.same_bits(first) && sum.same_bits(first_sum), "other bits under another seed");
   });
 }
 
@@ -93,11 +121,11 @@ SIMCSE_TEST(gemm_against_loops) {
   int turn = 0;
   for (const auto &s : shapes) {
     for (int transposed = 0; transposed < 4; transposed++) {
-      const simcse_epilogue epilogue = turn++ % 6;
+      const simcse_epilogue epilogue = turn++ % 7;
       const int offset = turn % 3 == 0;
       check_product<float, float>(random, s[0], s[1], s[2], transposed, epilogue, offset);
       check_product<bf16, bf16>(random, s[0], s[1], s[2], transposed, epilogue, offset);
-      check_product<bf16, float>(random, s[0], s[1], s[2], transposed, (epilogue + 1) % 6, offset);
+      check_product<bf16, float>(random, s[0], s[1], s[2], transposed, (epilogue + 1) % 7, offset);
     }
   }
 }
@@ -108,19 +136,21 @@ void check_epilogue(Random &random, int64_t m, int64_t n, simcse_epilogue epilog
   Array<float> product(m * n, offset), identity(n * n), bias(n);
   Array<T> pre(m * n, offset);
   Array<C> c(m * n, offset), other(m * n), first(m * n, offset);
+  Array<T> kept(m * n, offset);
   product.fill(random);
   bias.fill(random);
   other.fill(random);
+  kept.fill(random, 3);
   for (int64_t i = 0; i < n * n; i++) identity[i] = i % (n + 1) == 0;
-  const bool adds_bias = epilogue >= SIMCSE_EPILOGUE_BIAS;
   const bool adds_residual = epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
+  const bool multiplies = epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD;
   const bool reads = epilogue == SIMCSE_EPILOGUE_ACCUMULATE || adds_residual;
   simcse_gemm g = {};
   g.epilogue = epilogue;
   g.m = m;
   g.n = g.k = n;
-  const Product want = reference(g, product, identity, adds_bias ? bias.values() : std::vector<double>(),
-                                 reads ? other.values() : std::vector<double>());
+  const Product want = reference(g, product, identity, adds_bias(epilogue) ? bias.values() : std::vector<double>(),
+                                 multiplies ? kept.values() : reads ? other.values() : std::vector<double>());
   simcse_gemm_epilogue e = {};
   e.struct_size = sizeof e;
   e.dtype = sizeof(T) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
@@ -130,14 +160,14 @@ void check_epilogue(Random &random, int64_t m, int64_t n, simcse_epilogue epilog
   e.n = n;
   e.product = product.data();
   e.c = c.data();
-  e.bias = adds_bias ? bias.data() : nullptr;
-  e.pre_activation = epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
+  e.bias = adds_bias(epilogue) ? bias.data() : nullptr;
+  e.pre_activation = multiplies ? kept.data() : epilogue == SIMCSE_EPILOGUE_BIAS_GELU ? pre.data() : nullptr;
   e.residual = adds_residual ? c.data() : nullptr;
   each_seed(2, [&](int seed) {
     c.copy(other);
     RUN(gemm_epilogue({}, e));
     check_near("c", c, want.c, rounded<C>(want.c));
-    if (e.pre_activation != nullptr) {
+    if (epilogue == SIMCSE_EPILOGUE_BIAS_GELU) {
       check_near("pre_activation", pre, want.pre_activation, rounded<T>(want.pre_activation));
     }
     if (seed == 1) first.copy(c);
@@ -149,7 +179,7 @@ SIMCSE_TEST(gemm_epilogue_against_loops) {
   Random random(13);
   const int64_t shapes[][2] = {{1, 1}, {3, 5}, {31, 33}, {17, 64}, {40, 100}};
   for (const auto &s : shapes) {
-    for (simcse_epilogue epilogue = SIMCSE_EPILOGUE_STORE; epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; epilogue++) {
+    for (simcse_epilogue epilogue = SIMCSE_EPILOGUE_STORE; epilogue <= SIMCSE_EPILOGUE_GELU_BACKWARD; epilogue++) {
       for (const int offset : {0, 1}) {
         check_epilogue<float, float>(random, s[0], s[1], epilogue, offset);
         check_epilogue<bf16, bf16>(random, s[0], s[1], epilogue, offset);
@@ -162,8 +192,9 @@ SIMCSE_TEST(gemm_epilogue_against_loops) {
 template <typename From, typename To>
 void check_activations(Random &random, int64_t count, int offset) {
   Array<From> from(count, offset);
-  Array<To> to(count, offset);
+  Array<To> to(count, offset), gradient(count, offset);
   from.fill(random, 6);
+  gradient.fill(random);
   const simcse_dtype from_dtype = sizeof(From) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
   const simcse_dtype to_dtype = sizeof(To) == 4 ? SIMCSE_F32 : SIMCSE_BF16;
   std::vector<double> curved, flat;
@@ -173,6 +204,10 @@ void check_activations(Random &random, int64_t count, int offset) {
   }
   RUN(gelu_forward({}, from_dtype, from.data(), to_dtype, to.data(), count));
   check_near("gelu", to, curved, rounded<To>(curved));
+  std::vector<double> steep = gradient.values();
+  for (std::size_t i = 0; i < steep.size(); i++) steep[i] *= slope_of(value_of(from[static_cast<int64_t>(i)]));
+  RUN(multiply_by_gelu_slope({}, from_dtype, from.data(), to_dtype, gradient.data(), count));
+  check_near("gelu'", gradient, steep, rounded<To>(steep));
   RUN(tanh_forward({}, from_dtype, from.data(), count));
   check_near("tanh", from, flat, rounded<From>(flat));
 }

@@ -1,5 +1,6 @@
 // C (m, n) = epilogue(op(A) op(B)) on all threads: B is packed once, unless a packed form is kept, and regions of C are
-// tasks. Where C is cut depends on the number of threads; the sums do not.
+// tasks. Where C is cut depends on the number of threads; the sums do not. The gradient of a bias is a column sum of its
+// own, before the product.
 #include "gemm_block.hpp"
 #include "operations.hpp"
 #include "packed_weights.hpp"
@@ -88,6 +89,9 @@ const char *packed_b(Context &context, const Product &product) {
 
 void gemm(Context &context, const simcse_gemm &g) {
   if (g.m == 0 || g.n == 0) return;
+  if (g.bias_gradient != nullptr) {
+    operations.column_sum(context, {sizeof(simcse_column_sum), g.dtype, 0, g.k, g.m, g.a, g.bias_gradient});
+  }
   Product product = {g.dtype == SIMCSE_BF16,
                      g.m,
                      g.n,

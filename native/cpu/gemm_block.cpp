@@ -100,10 +100,15 @@ void multiply_in_c(const Step &step, const Multiply &multiply, const float *b, i
 // Brings what the epilogue of a tile reads nearer while the tile is summed.
 void fetch_for_epilogue(const Step &step, int64_t row, int rows, int64_t column, int columns) {
   const char *from = nullptr;
+  bool narrow = step.output.bf16_c;
   if (step.output.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL && step.last) from = (const char *)step.output.residual;
   if (step.output.epilogue == SIMCSE_EPILOGUE_ACCUMULATE && step.first) from = (const char *)step.output.c;
+  if (step.output.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD && step.last) {
+    from = (const char *)step.output.pre_activation;
+    narrow = step.product.bf16_operands;
+  }
   if (from == nullptr) return;
-  int64_t size = step.output.bf16_c ? 2 : 4;
+  int64_t size = narrow ? 2 : 4;
   for (int i = 0; i < rows; i++) {
     const char *line = from + ((row + i) * step.output.ldc + column) * size;
     for (int64_t at = 0; at < columns * size; at += 64) __builtin_prefetch(line + at);

@@ -50,7 +50,7 @@ struct Output {
   bool bf16_c;
   simcse_epilogue epilogue;
   const float *bias;
-  void *pre_activation;  // of the operands' type
+  void *pre_activation;  // of the operands' type; kept by BIAS_GELU, read by GELU_BACKWARD
   const void *residual;  // of C's type
 };
 

@@ -1,4 +1,5 @@
 // C (m, n) = epilogue(P) for a product P that is there already, row by row: what gemm does with its own.
+#include "../src/epilogues.hpp"
 #include "flat.hpp"
 #include "operations.hpp"
 #include "vmath.hpp"
@@ -13,7 +14,7 @@ static void finish_row(const simcse_gemm_epilogue &a, int64_t row) {
     int n = a.n - j < kLanes ? (int)(a.n - j) : kLanes;
     F x = load_at(product + j, n);
     if constexpr (kEpilogue == SIMCSE_EPILOGUE_ACCUMULATE) x = load_at(c + j, n) + x;
-    if constexpr (kEpilogue >= SIMCSE_EPILOGUE_BIAS) x = x + load_at(a.bias + j, n);
+    if constexpr (adds_bias(kEpilogue)) x = x + load_at(a.bias + j, n);
     if constexpr (kEpilogue == SIMCSE_EPILOGUE_BIAS_GELU) {
       if (a.pre_activation != nullptr) store_at((Kept *)a.pre_activation + row * a.n + j, x, n);
       x = gelu(x);
@@ -21,6 +22,9 @@ static void finish_row(const simcse_gemm_epilogue &a, int64_t row) {
     if constexpr (kEpilogue == SIMCSE_EPILOGUE_BIAS_TANH) x = tanh(x);
     if constexpr (kEpilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) {
       x = x + load_at((const T *)a.residual + row * a.n + j, n);
+    }
+    if constexpr (kEpilogue == SIMCSE_EPILOGUE_GELU_BACKWARD) {
+      x = x * gelu_derivative(load_at((const Kept *)a.pre_activation + row * a.n + j, n));
     }
     store_at(c + j, x, n);
   }
@@ -41,6 +45,7 @@ void gemm_epilogue(Context &context, const simcse_gemm_epilogue &a) {
     case SIMCSE_EPILOGUE_BIAS_GELU: return finish<SIMCSE_EPILOGUE_BIAS_GELU>(context, a);
     case SIMCSE_EPILOGUE_BIAS_TANH: return finish<SIMCSE_EPILOGUE_BIAS_TANH>(context, a);
     case SIMCSE_EPILOGUE_BIAS_RESIDUAL: return finish<SIMCSE_EPILOGUE_BIAS_RESIDUAL>(context, a);
+    case SIMCSE_EPILOGUE_GELU_BACKWARD: return finish<SIMCSE_EPILOGUE_GELU_BACKWARD>(context, a);
     default: return finish<SIMCSE_EPILOGUE_STORE>(context, a);
   }
 }

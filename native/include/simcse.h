@@ -174,15 +174,20 @@ typedef struct simcse_embedding_backward {
 
 typedef int32_t simcse_epilogue;
 enum {
-  SIMCSE_EPILOGUE_STORE = 0,        /* C = P, the product */
-  SIMCSE_EPILOGUE_ACCUMULATE = 1,   /* C = C + P */
-  SIMCSE_EPILOGUE_BIAS = 2,         /* C = P + bias */
-  SIMCSE_EPILOGUE_BIAS_GELU = 3,    /* C = gelu(P + bias), x / 2 (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016) */
-  SIMCSE_EPILOGUE_BIAS_TANH = 4,    /* C = tanh(P + bias) */
-  SIMCSE_EPILOGUE_BIAS_RESIDUAL = 5 /* C = P + bias + residual */
+  SIMCSE_EPILOGUE_STORE = 0,         /* C = P, the product */
+  SIMCSE_EPILOGUE_ACCUMULATE = 1,    /* C = C + P */
+  SIMCSE_EPILOGUE_BIAS = 2,          /* C = P + bias */
+  SIMCSE_EPILOGUE_BIAS_GELU = 3,     /* C = gelu(P + bias), x / 2 (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016) */
+  SIMCSE_EPILOGUE_BIAS_TANH = 4,     /* C = tanh(P + bias) */
+  SIMCSE_EPILOGUE_BIAS_RESIDUAL = 5, /* C = P + bias + residual */
+  SIMCSE_EPILOGUE_GELU_BACKWARD = 6  /* C = P * gelu'(pre_activation) */
 };
 
-/* C = epilogue(op(A) op(B)), op transposes or not. */
+/*
+ * C = epilogue(op(A) op(B)), op transposes or not. In the gradient of a linear layer's weights, C = C + A^T B for A the
+ * gradient of its output and B its input, the sum of A's rows is the gradient of its bias. On "cuda:N" gelu of products
+ * in SIMCSE_BF16 may be its tanh form, which is at most 4.8e-4 off.
+ */
 typedef struct simcse_gemm {
   uint64_t struct_size;
   simcse_dtype dtype;       /* of A and B */
@@ -198,8 +203,9 @@ typedef struct simcse_gemm {
   const void *b;            /* (k, n), or (n, k) when transposed */
   void *c;                  /* (m, n) */
   const float *bias;        /* (n), for epilogues that add one, else NULL */
-  void *pre_activation;     /* dtype (m, n): P + bias is kept here for gelu_backward; BIAS_GELU only, may be NULL */
+  void *pre_activation;     /* dtype (m, n): BIAS_GELU keeps P + bias here, or is given NULL; GELU_BACKWARD reads it */
   const void *residual;     /* c_dtype (m, n), may be C; BIAS_RESIDUAL only, else NULL */
+  float *bias_gradient;     /* += (m), the sum of A's rows; ACCUMULATE with transpose_a only, may be NULL */
 } simcse_gemm;
 
 /* The second half of gemm, C = epilogue(P), for a product that something else has computed. */

@@ -3,6 +3,7 @@
 #include <cinttypes>
 
 #include "check.hpp"
+#include "epilogues.hpp"
 
 namespace simcse {
 
@@ -76,7 +77,7 @@ template <typename Arguments>
 void epilogue(const Check &check, const Arguments &a) {
   check.bytes("m * n", {a.m, a.n}, 4);
   check.array("c", a.c, a.c_dtype);
-  if (a.epilogue >= SIMCSE_EPILOGUE_BIAS) {
+  if (adds_bias(a.epilogue)) {
     check.array("bias", a.bias);
   } else {
     check.absent("bias", a.bias, "with an epilogue that adds none");
@@ -86,15 +87,15 @@ void epilogue(const Check &check, const Arguments &a) {
   } else {
     check.absent("residual", a.residual, "unless epilogue is SIMCSE_EPILOGUE_BIAS_RESIDUAL");
   }
-  if (a.pre_activation != nullptr) {
-    check.that(a.epilogue == SIMCSE_EPILOGUE_BIAS_GELU,
-               "pre_activation must be null unless epilogue is SIMCSE_EPILOGUE_BIAS_GELU");
+  if (a.pre_activation != nullptr || a.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD) {
+    check.that(a.epilogue == SIMCSE_EPILOGUE_BIAS_GELU || a.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD,
+               "pre_activation must be null unless epilogue is SIMCSE_EPILOGUE_BIAS_GELU or _GELU_BACKWARD");
     check.array("pre_activation", a.pre_activation, a.dtype);
   }
 }
 
 void is_epilogue(const Check &check, simcse_epilogue epilogue) {
-  check.that(epilogue >= SIMCSE_EPILOGUE_STORE && epilogue <= SIMCSE_EPILOGUE_BIAS_RESIDUAL,
+  check.that(epilogue >= SIMCSE_EPILOGUE_STORE && epilogue <= SIMCSE_EPILOGUE_GELU_BACKWARD,
              "epilogue is %" PRId32 ", not an epilogue", epilogue);
 }
 
@@ -138,6 +139,11 @@ bool check(const simcse_gemm *a, bool) {
   check.array("a", a->a, a->dtype);
   check.array("b", a->b, a->dtype);
   epilogue(check, *a);
+  if (a->bias_gradient != nullptr) {
+    check.that(a->epilogue == SIMCSE_EPILOGUE_ACCUMULATE && a->transpose_a == 1,
+               "bias_gradient must be null unless epilogue is SIMCSE_EPILOGUE_ACCUMULATE and transpose_a is 1");
+    check.array("bias_gradient", a->bias_gradient);
+  }
   return true;
 }
 

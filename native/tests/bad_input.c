@@ -104,7 +104,7 @@ static void fill_hidden_states(void) {
 
 static void fill_the_rest(void) {
   gemm = (simcse_gemm){sizeof gemm, SIMCSE_F32, SIMCSE_F32, 0, 1, SIMCSE_EPILOGUE_BIAS_RESIDUAL, 0, 3, 4, 5, P(0), P(1),
-                       P(2), P(3), NULL, P(4)};
+                       P(2), P(3), NULL, P(4), NULL};
   gemm_epilogue = (simcse_gemm_epilogue){sizeof gemm_epilogue, SIMCSE_F32, SIMCSE_F32, SIMCSE_EPILOGUE_BIAS_RESIDUAL, 0,
                                          3, 4, P(0), P(1), P(2), NULL, P(3)};
   gelu_backward = (simcse_gelu_backward){sizeof gelu_backward, SIMCSE_F32, 0, 21, P(0), P(1)};
@@ -233,6 +233,17 @@ static void combined(void) {
   product.residual = NULL;
   product.pre_activation = (char *)&arena + 1;
   refused(2, &product, "pre_activation is not aligned");
+  product.epilogue = SIMCSE_EPILOGUE_GELU_BACKWARD;
+  product.bias = NULL;
+  refused(2, &product, "pre_activation is not aligned");
+  product.pre_activation = NULL;
+  refused(2, &product, "pre_activation is null");
+  product.epilogue = SIMCSE_EPILOGUE_ACCUMULATE;
+  product.bias_gradient = P(6);
+  refused(2, &product, "bias_gradient must be null unless");
+  product.transpose_a = 1;
+  product.bias_gradient = (float *)((char *)&arena + 1);
+  refused(2, &product, "bias_gradient is not aligned");
   simcse_attention_forward long_attention = attention_forward;
   long_attention.hidden = long_attention.heads = 1 << 17;
   refused(9, &long_attention, "heads is 131072, above 65536, with dropout");

@@ -84,7 +84,7 @@ static const struct Fault embedding_backward_faults[] = {
 static const struct Fault gemm_faults[] = {
     SIZE(gemm), DTYPE(gemm), I32(gemm, c_dtype, SIMCSE_BF16, "c_dtype is 2"),
     I32(gemm, transpose_a, 2, "transpose_a is 2"),
-    I32(gemm, transpose_b, -1, "transpose_b is -1"), I32(gemm, epilogue, 6, "epilogue is 6"),
+    I32(gemm, transpose_b, -1, "transpose_b is -1"), I32(gemm, epilogue, 7, "epilogue is 7"),
     I32(gemm, epilogue, -1, "epilogue is -1"), I32(gemm, reserved, 1, "reserved is 1"), I64(gemm, m, -1, "m is -1"),
     I64(gemm, n, -1, "n is -1"), I64(gemm, k, 0, "k is 0"), I64(gemm, k, INT64_MIN, "k is -9223372036854775808"),
     I64(gemm, m, INT64_MAX / 2, "m * k overflows"), I64(gemm, k, INT64_MAX, "m * k overflows"),
@@ -93,10 +93,12 @@ static const struct Fault gemm_faults[] = {
     I32(gemm, epilogue, SIMCSE_EPILOGUE_ACCUMULATE, "bias must be null"),
     I32(gemm, epilogue, SIMCSE_EPILOGUE_BIAS, "residual must be null"),
     I32(gemm, epilogue, SIMCSE_EPILOGUE_BIAS_GELU, "residual must be null"),
-    {AT(gemm, pre_activation), 8, {.pointer = P(6)}, "pre_activation must be null"}};
+    I32(gemm, epilogue, SIMCSE_EPILOGUE_GELU_BACKWARD, "bias must be null"),
+    {AT(gemm, pre_activation), 8, {.pointer = P(6)}, "pre_activation must be null"},
+    {AT(gemm, bias_gradient), 8, {.pointer = P(6)}, "bias_gradient must be null"}};
 static const struct Fault gemm_epilogue_faults[] = {
     SIZE(gemm_epilogue), DTYPE(gemm_epilogue), I32(gemm_epilogue, c_dtype, SIMCSE_BF16, "c_dtype is 2"),
-    I32(gemm_epilogue, epilogue, 6, "epilogue is 6"), I32(gemm_epilogue, reserved, 1, "reserved is 1"),
+    I32(gemm_epilogue, epilogue, 7, "epilogue is 7"), I32(gemm_epilogue, reserved, 1, "reserved is 1"),
     I64(gemm_epilogue, m, -1, "m is -1"), I64(gemm_epilogue, n, -1, "n is -1"),
     I64(gemm_epilogue, n, INT64_MAX / 8, "m * n overflows"), ARRAY(gemm_epilogue, product), ARRAY(gemm_epilogue, c),
     ARRAY(gemm_epilogue, bias), ARRAY(gemm_epilogue, residual),

@@ -3,6 +3,7 @@
  * copies, streams, events, and some operations against plain loops.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -187,6 +188,8 @@ static double error_of(const struct array *out, const double *want) {
 
 static double tolerance(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? 4e-3 : 1e-5; }
 
+static double slope(double x) { return erfc(-x * sqrt(0.5)) / 2 + x * exp(-x * x / 2) / sqrt(2 * acos(-1)); }
+
 static double activated(simcse_epilogue epilogue, double x) {
   if (epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return x / 2 * erfc(-x * sqrt(0.5));
   return epilogue == SIMCSE_EPILOGUE_BIAS_TANH ? tanh(x) : x;
@@ -195,16 +198,24 @@ static double activated(simcse_epilogue epilogue, double x) {
 static void product(int64_t m, int64_t n, int64_t k, simcse_dtype dtype, simcse_dtype c_dtype, int transposed,
                     simcse_epilogue epilogue, bool keeps) {
   struct array a = array(dtype, m * k), b = array(dtype, k * n), c = array(c_dtype, m * n), bias = array(SIMCSE_F32, n),
-               pre = array(dtype, m * n), residual = array(c_dtype, m * n);
+               pre = array(dtype, m * n), residual = array(c_dtype, m * n), sum = array(SIMCSE_F32, m);
   simcse_gemm g = {.struct_size = sizeof g, .dtype = dtype, .c_dtype = c_dtype, .epilogue = epilogue};
   g.transpose_a = transposed % 2;
   g.transpose_b = transposed / 2;
   g.m = m, g.n = n, g.k = k;
   g.a = a.device, g.b = b.device, g.c = c.device;
-  if (epilogue >= SIMCSE_EPILOGUE_BIAS) g.bias = bias.device;
-  if (keeps) g.pre_activation = pre.device;
+  bool multiplies = epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD;
+  bool sums = epilogue == SIMCSE_EPILOGUE_ACCUMULATE && g.transpose_a;
+  if (epilogue >= SIMCSE_EPILOGUE_BIAS && !multiplies) g.bias = bias.device;
+  if (keeps || multiplies) g.pre_activation = pre.device;
   if (epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) g.residual = residual.device;
+  if (sums) g.bias_gradient = sum.device;
   double *want = malloc((size_t)(m * n) * sizeof *want), *kept = malloc((size_t)(m * n) * sizeof *kept);
+  double *summed = malloc((size_t)m * sizeof *summed);
+  for (int64_t i = 0; i < m; i++) {
+    summed[i] = sum.host[i];
+    for (int64_t l = 0; sums && l < k; l++) summed[i] += a.host[l * m + i];
+  }
   for (int64_t i = 0; i < m; i++) {
     for (int64_t j = 0; j < n; j++) {
       double x = 0;
@@ -214,29 +225,32 @@ static void product(int64_t m, int64_t n, int64_t k, simcse_dtype dtype, simcse_
       if (g.bias != NULL) x += bias.host[j];
       if (epilogue == SIMCSE_EPILOGUE_ACCUMULATE) x += c.host[i * n + j];
       if (epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL) x += residual.host[i * n + j];
-      kept[i * n + j] = x;
-      want[i * n + j] = activated(epilogue, x);
+      kept[i * n + j] = multiplies ? pre.host[i * n + j] : x;
+      want[i * n + j] = multiplies ? x * slope(pre.host[i * n + j]) : activated(epilogue, x);
     }
   }
   CHECK_OK(api()->gemm(device, NULL, &g));
   fetch(&c);
   fetch(&pre);
+  fetch(&sum);
   simcse_dtype coarsest = c_dtype == SIMCSE_BF16 || keeps ? dtype : c_dtype;
   /* A BF16 bias beside a BF16 result is the library's. */
   CHECK(error_of(&c, want) <= tolerance(coarsest), "%d x %d x %d, epilogue %d, transposed %d: error %g", (int)m, (int)n,
         (int)k, epilogue, transposed, error_of(&c, want));
   CHECK(!keeps || error_of(&pre, kept) <= tolerance(dtype), "pre_activation: error %g", error_of(&pre, kept));
+  CHECK(error_of(&sum, summed) <= 1e-5, "bias_gradient: error %g", error_of(&sum, summed));
   free(want);
   free(kept);
-  struct array *all[] = {&a, &b, &c, &bias, &pre, &residual};
-  for (int i = 0; i < 6; i++) give_back(all[i]);
+  free(summed);
+  struct array *all[] = {&a, &b, &c, &bias, &pre, &residual, &sum};
+  for (int i = 0; i < 7; i++) give_back(all[i]);
 }
 
 static void products(void) {
-  static const int64_t shapes[][3] = {{1, 5, 3}, {33, 7, 20}, {40, 72, 65}, {46, 9, 18}};
-  for (int s = 0; s < 4; s++) {
+  static const int64_t shapes[][3] = {{1, 5, 3}, {33, 7, 20}, {40, 72, 65}, {46, 9, 18}, {33, 32, 20}, {34, 16, 17}};
+  for (int s = 0; s < 6; s++) {
     for (int transposed = 0; transposed < 4; transposed++) {
-      for (simcse_epilogue e = SIMCSE_EPILOGUE_STORE; e <= SIMCSE_EPILOGUE_BIAS_RESIDUAL; e++) {
+      for (simcse_epilogue e = SIMCSE_EPILOGUE_STORE; e <= SIMCSE_EPILOGUE_GELU_BACKWARD; e++) {
         for (int types = 0; types < 3; types++) {
           simcse_dtype dtype = types == 0 ? SIMCSE_F32 : SIMCSE_BF16, c_dtype = types == 1 ? SIMCSE_BF16 : SIMCSE_F32;
           const int64_t *m = shapes[s];
@@ -244,6 +258,56 @@ static void products(void) {
           if (e == SIMCSE_EPILOGUE_BIAS_GELU) product(m[0], m[1], m[2], dtype, c_dtype, transposed, e, true);
         }
       }
+    }
+  }
+}
+
+/* Which products the library does in one piece with what follows them; it is a stand-in that counts. */
+static void fused(void) {
+  if (getenv("SIMCSE_EMULATED_CUBLASLT") == NULL) return;
+  char path[4096];
+  snprintf(path, sizeof path, "%s/lib64/libcublasLt.so.13", getenv("CUDA_HOME"));
+  void *library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+  int (*calls)(uint32_t) = NULL;
+  if (library != NULL) *(void **)&calls = dlsym(library, "fake_calls");
+  CHECK(calls != NULL, "%s does not count", path);
+  if (calls == NULL) return;
+  const simcse_dtype f32 = SIMCSE_F32, bf16 = SIMCSE_BF16;
+  const struct {
+    int64_t m, n, k;
+    simcse_dtype dtype, c_dtype;
+    int transposed;
+    simcse_epilogue epilogue;
+    bool keeps;
+    uint32_t library;
+    int calls;
+  } cases[] = {
+      {35, 32, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, false, 36, 1},
+      {35, 32, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 1},
+      {35, 32, 20, bf16, f32, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* floats would show the tanh form */
+      {35, 32, 20, f32, f32, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0},
+      {35, 20, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* rows of 40 bytes */
+      {35, 72, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* refused when it is chosen */
+      {35, 32, 17, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* refused when it is called */
+      {35, 32, 20, bf16, bf16, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 1},
+      {35, 32, 17, bf16, bf16, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 0},
+      {35, 32, 20, bf16, f32, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 0},
+      {48, 32, 20, bf16, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 1},
+      {48, 32, 20, f32, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 1},
+      {48, 32, 20, bf16, f32, 0, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 0},
+      {48, 32, 20, bf16, bf16, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 0}, /* sums are never BF16 */
+      {48, 72, 20, bf16, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 0},
+      {48, 32, 17, bf16, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 0},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* Twice: what was refused is not asked for again. */
+    for (int turn = 0; turn < 2; turn++) {
+      int before = calls(cases[i].library);
+      product(cases[i].m, cases[i].n, cases[i].k, cases[i].dtype, cases[i].c_dtype, cases[i].transposed,
+              cases[i].epilogue, cases[i].keeps);
+      int done = calls(cases[i].library) - before;
+      CHECK(done == cases[i].calls, "case %d: epilogue %d of the library was done %d times, not %d", (int)i,
+            (int)cases[i].library, done, cases[i].calls);
     }
   }
 }
@@ -347,6 +411,7 @@ int main(void) {
   memory();
   host_memory();
   products();
+  fused();
   update();
   graphs();
   fault();

@@ -168,7 +168,8 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
   // --- gemm ---
 
   /**
-   * C = epilogue(op(A) op(B)), where op transposes or not.
+   * C = epilogue(op(A) op(B)), where op transposes or not. The gradient of a bias that an epilogue
+   * sums goes with {@code transposeA}.
    *
    * @param a (M, K), or (K, M) when {@code transposeA}
    * @param b (K, N), or (N, K) when {@code transposeB}
@@ -192,6 +193,10 @@ public abstract class Kernels extends BackendOperations implements AutoCloseable
     }
     if (epilogue.residual() != null) {
       shape(op, "residual", epilogue.residual(), c.dtype(), m, n);
+    }
+    if (epilogue.biasGradient() != null) {
+      that(transposeA, op, "biasGradient is summed over the rows of a transposed a alone");
+      shape(op, "biasGradient", epilogue.biasGradient(), accumulator(dtype), m);
     }
     doGemm(transposeA, transposeB, a, b, c, epilogue);
   }

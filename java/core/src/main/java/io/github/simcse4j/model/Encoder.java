@@ -195,16 +195,25 @@ final class Encoder {
         dDown,
         gradients.outputNorm().gamma(),
         gradients.outputNorm().beta());
-    kernels.columnSum(dDown, gradients.downBias());
     Tensor dWide = a.wide.rows(0, kept.rows());
     kernels.gemm(false, false, dDown, weights.downWeight(), dWide, GemmEpilogue.STORE);
     kernels.geluBackward(kept.preActivation(), dWide);
     kernels.gemm(
-        true, false, dDown, kept.preActivation(), gradients.downWeight(), GemmEpilogue.ACCUMULATE);
-    kernels.columnSum(dWide, gradients.upBias());
+        true,
+        false,
+        dDown,
+        kept.preActivation(),
+        gradients.downWeight(),
+        GemmEpilogue.accumulate(gradients.downBias()));
     kernels.layerNormReplay(
         kept.attentionSum(), kept.attentionStatistics(), weights.attentionNorm(), input);
-    kernels.gemm(true, false, dWide, input, gradients.upWeight(), GemmEpilogue.ACCUMULATE);
+    kernels.gemm(
+        true,
+        false,
+        dWide,
+        input,
+        gradients.upWeight(),
+        GemmEpilogue.accumulate(gradients.upBias()));
     kernels.gemm(false, false, dWide, weights.upWeight(), dOutput, GemmEpilogue.ACCUMULATE);
   }
 
@@ -234,14 +243,13 @@ final class Encoder {
         dProjection,
         gradients.attentionNorm().gamma(),
         gradients.attentionNorm().beta());
-    kernels.columnSum(dProjection, gradients.contextBias());
     kernels.gemm(
         true,
         false,
         dProjection,
         kept.narrowContext(),
         gradients.contextWeight(),
-        GemmEpilogue.ACCUMULATE);
+        GemmEpilogue.accumulate(gradients.contextBias()));
     Tensor dContext = a.hidden;
     Tensor dNarrowContext = narrow ? a.narrowHidden : dContext;
     kernels.gemm(
@@ -253,9 +261,14 @@ final class Encoder {
     }
     kernels.attentionBackward(
         batch, config.heads(), kept.qkv(), a.context, kept.lse(), dContext, dropout, a.dQkv);
-    kernels.columnSum(a.dQkv, gradients.qkvBias());
     Tensor input = layerInput(l, parameters, a);
-    kernels.gemm(true, false, a.dQkv, input, gradients.qkvWeight(), GemmEpilogue.ACCUMULATE);
+    kernels.gemm(
+        true,
+        false,
+        a.dQkv,
+        input,
+        gradients.qkvWeight(),
+        GemmEpilogue.accumulate(gradients.qkvBias()));
     kernels.gemm(false, false, a.dQkv, weights.qkvWeight(), a.dHidden, GemmEpilogue.ACCUMULATE);
   }
 

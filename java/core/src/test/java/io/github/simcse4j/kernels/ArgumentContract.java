@@ -52,6 +52,36 @@ interface ArgumentContract extends KernelsContract {
                     f.activations(5, 2),
                     f.output(3, 2),
                     GemmEpilogue.biasResidual(f.parameters(2), f.activations(2, 3))));
+    refuse(
+        "gemm",
+        "preActivation",
+        f ->
+            f.kernels()
+                .gemm(
+                    false,
+                    false,
+                    f.activations(3, 5),
+                    f.activations(5, 2),
+                    f.output(3, 2),
+                    GemmEpilogue.geluBackward(f.activations(2, 3))));
+  }
+
+  @Test
+  default void gemmRefusesOtherBiasGradients() {
+    for (boolean transposed : new boolean[] {false, true}) {
+      refuse(
+          "gemm",
+          "biasGradient",
+          f ->
+              f.kernels()
+                  .gemm(
+                      transposed,
+                      false,
+                      f.activations(transposed ? 5 : 3, transposed ? 3 : 5),
+                      f.activations(5, 2),
+                      f.output(3, 2),
+                      GemmEpilogue.accumulate(f.parameters(transposed ? 5 : 3))));
+    }
   }
 
   private static void gemm(KernelsFixture fixture, Tensor a, Tensor b, Tensor c) {

@@ -50,6 +50,7 @@ interface GemmContract extends KernelsContract {
     gemm(m, n, k, true, false, Kind.ACCUMULATE, false);
     gemm(m, n, k, false, true, Kind.BIAS_RESIDUAL, false);
     gemm(m, n, k, false, false, Kind.BIAS_RESIDUAL, false);
+    gemm(m, n, k, false, false, Kind.GELU_BACKWARD, false);
   }
 
   private void gemm(int m, int n, int k, boolean ta, boolean tb, Kind kind, boolean spikes) {
@@ -74,7 +75,7 @@ interface GemmContract extends KernelsContract {
             fixture.kernels().gemm(ta, tb, a, b, result, epilogue);
             // The left tail of gelu falls below every float that matters before it is 0.
             fixture.result("c", result, kind == Kind.BIAS_GELU ? 1e-6 : 0);
-            if (epilogue.preActivation() != null) {
+            if (kind == Kind.BIAS_GELU) {
               fixture.result("preActivation", epilogue.preActivation());
             }
           });
@@ -91,7 +92,32 @@ interface GemmContract extends KernelsContract {
       case BIAS_TANH -> GemmEpilogue.biasTanh(fixture.parameters(n));
       case BIAS_GELU -> GemmEpilogue.biasGelu(fixture.parameters(n), fixture.output(m, n));
       case BIAS_RESIDUAL -> GemmEpilogue.biasResidual(fixture.parameters(n), residual);
+      case GELU_BACKWARD -> GemmEpilogue.geluBackward(fixture.activations(m, n));
     };
+  }
+
+  /** The gradients of a layer's weights and, in passing, of its bias. */
+  @ParameterizedTest(name = "m={0} n={1} k={2}")
+  @CsvSource({"1, 1, 1", "33, 31, 7", "16, 17, 300", "96, 64, 33", "130, 48, 1030"})
+  default void gemmSumsTheGradientOfABias(int m, int n, int k) {
+    for (boolean transposeB : new boolean[] {false, true}) {
+      for (DType type : EnumSet.of(dtype(), Kernels.accumulator(dtype()))) {
+        check(
+            "gemm",
+            "%d x %d x %d, transposed true %s, bias gradient, to %s"
+                .formatted(m, n, k, transposeB, type),
+            fixture -> {
+              Tensor a = fixture.activations(k, m);
+              Tensor b = fixture.activations(transposeB ? n : k, transposeB ? k : n);
+              DType own = type == dtype() ? fixture.dtype() : fixture.accumulator();
+              Tensor c = fixture.inOut(own, fixture.normal((long) m * n), m, n);
+              Tensor sum = fixture.inOut(fixture.accumulator(), fixture.normal(m), m);
+              fixture.kernels().gemm(true, transposeB, a, b, c, GemmEpilogue.accumulate(sum));
+              fixture.result("c", c);
+              fixture.result("biasGradient", sum, 1);
+            });
+      }
+    }
   }
 
   @Test

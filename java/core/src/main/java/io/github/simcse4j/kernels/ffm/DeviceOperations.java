@@ -151,7 +151,8 @@ abstract class DeviceOperations extends Kernels {
         .pointer("c", c)
         .pointer("bias", epilogue.bias())
         .pointer("pre_activation", epilogue.preActivation())
-        .pointer("residual", epilogue.residual());
+        .pointer("residual", epilogue.residual())
+        .pointer("bias_gradient", epilogue.biasGradient());
     run(Operation.GEMM);
   }
 
@@ -515,6 +516,7 @@ abstract class DeviceOperations extends Kernels {
       case BIAS_GELU -> 3;
       case BIAS_TANH -> 4;
       case BIAS_RESIDUAL -> 5;
+      case GELU_BACKWARD -> 6;
     };
   }
 

@@ -29,7 +29,7 @@ enum Operation {
       sized()
           .int32("dtype", "c_dtype", "transpose_a", "transpose_b", "epilogue", "reserved")
           .int64("m", "n", "k")
-          .pointer("a", "b", "c", "bias", "pre_activation", "residual")),
+          .pointer("a", "b", "c", "bias", "pre_activation", "residual", "bias_gradient")),
   GELU_BACKWARD(
       sized().int32("dtype", "reserved").int64("count").pointer("pre_activation", "gradient")),
   TANH_BACKWARD(

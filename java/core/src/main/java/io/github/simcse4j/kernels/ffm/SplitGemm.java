@@ -10,7 +10,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * Matrix products of which another library does the product and the kernels the epilogue. The
  * product of an epilogue is kept in floats until it is finished, so that it is rounded once: in C
- * itself where that holds floats, else in scratch memory, as many rows at a time as fit there.
+ * itself where that holds floats, else in scratch memory, as many rows at a time as fit there. The
+ * gradient of a bias is a column sum before the product.
  */
 final class SplitGemm {
 
@@ -48,7 +49,10 @@ final class SplitGemm {
             transposeB ? k : n,
             kernels.address(c),
             epilogue.kind() == Kind.ACCUMULATE);
-    if (epilogue.bias() == null) {
+    if (epilogue.biasGradient() != null) {
+      kernels.columnSum(a, epilogue.biasGradient());
+    }
+    if (epilogue.kind() == Kind.STORE || epilogue.kind() == Kind.ACCUMULATE) {
       kernels.multiply(whole);
     } else if (c.dtype() == DType.F32 && epilogue.residual() == null) {
       finish(kernels, whole, kernels.address(c), 0, m, c, epilogue);
@@ -75,7 +79,8 @@ final class SplitGemm {
             epilogue.kind(),
             epilogue.bias(),
             rows(epilogue.preActivation(), from, to),
-            rows(epilogue.residual(), from, to));
+            rows(epilogue.residual(), from, to),
+            null);
     kernels.finishGemm(whole.dtype(), MemorySegment.ofAddress(product), c.rows(from, to), part);
   }
 

@@ -1,6 +1,7 @@
 package io.github.simcse4j.kernels.reference;
 
 import io.github.simcse4j.kernels.GemmEpilogue;
+import io.github.simcse4j.kernels.GemmEpilogue.Kind;
 import io.github.simcse4j.tensor.Tensor;
 
 /** Matrix products, and the element-wise functions around them. */
@@ -27,6 +28,9 @@ final class GemmReference {
       }
     }
     finish(product, c, epilogue);
+    if (epilogue.biasGradient() != null) {
+      columnSum(a, epilogue.biasGradient());
+    }
   }
 
   private static void finish(double[] product, Tensor c, GemmEpilogue epilogue) {
@@ -36,8 +40,9 @@ final class GemmReference {
         product[i] += bias[i % bias.length];
       }
     }
-    if (epilogue.preActivation() != null) {
-      Values.store(product, epilogue.preActivation());
+    Tensor preActivation = epilogue.preActivation();
+    if (preActivation != null && epilogue.kind() == Kind.BIAS_GELU) {
+      Values.store(product, preActivation);
     }
     Tensor residual = epilogue.residual();
     for (int i = 0; i < product.length; i++) {
@@ -49,6 +54,7 @@ final class GemmReference {
             case BIAS_GELU -> product[i] * normalCdf(product[i]);
             case BIAS_TANH -> Math.tanh(product[i]);
             case BIAS_RESIDUAL -> product[i] + residual.get(i);
+            case GELU_BACKWARD -> product[i] * geluSlope(preActivation.get(i));
           });
     }
   }
@@ -56,10 +62,13 @@ final class GemmReference {
   static void geluBackward(Tensor preActivation, Tensor gradient) {
     for (long i = 0; i < preActivation.elements(); i++) {
       double x = preActivation.get(i);
-      double density = Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
-      gradient.set(i, gradient.get(i) * (normalCdf(x) + x * density));
+      gradient.set(i, gradient.get(i) * geluSlope(x));
       preActivation.set(i, x * normalCdf(x));
     }
+  }
+
+  private static double geluSlope(double x) {
+    return normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
   }
 
   static void tanhBackward(Tensor activation, Tensor gradient) {

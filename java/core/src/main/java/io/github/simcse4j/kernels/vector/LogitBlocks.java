@@ -297,7 +297,7 @@ record LogitBlocks(
 
   private long taskScratch(LogitBlock block) {
     return taskPanels(block)
-        + Math.max(block.stride(), Math.max(ROWS * COLUMNS, Panels.ROWS_SCRATCH));
+        + Math.max(block.stride(), Math.max(TileWriter.SCRATCH, Panels.ROWS_SCRATCH));
   }
 
   /** Adds the product of packed weights with packed vectors to gradients. */

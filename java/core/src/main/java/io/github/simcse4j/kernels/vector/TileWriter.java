@@ -21,11 +21,15 @@ import jdk.incubator.vector.FloatVector;
  * @param c the result
  * @param stride numbers from a row of the result to the next
  * @param bias one number a column, or 0 for none
- * @param preActivation where to keep product + bias, laid out as the result, or 0
+ * @param preActivation where to keep product + bias, or where it was kept, laid out as the result,
+ *     or 0
  * @param addend what the first block of K is added to, laid out as the result and maybe the result
  *     itself, or 0
  */
 record TileWriter(long c, long stride, Kind kind, long bias, long preActivation, long addend) {
+
+  /** Numbers of scratch that a tile takes: as many as it has, and a row more. */
+  static final int SCRATCH = (ROWS + 1) * COLUMNS;
 
   static TileWriter of(Tensor c, GemmEpilogue epilogue) {
     Tensor addend = epilogue.kind() == Kind.ACCUMULATE ? c : epilogue.residual();
@@ -55,7 +59,7 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation,
    *
    * @param a panel (depth, ROWS)
    * @param b panel (depth, COLUMNS)
-   * @param scratch ROWS x COLUMNS numbers
+   * @param scratch SCRATCH numbers
    */
   void compute(long a, long b, int depth, Place place, long scratch) {
     long offset = place.row() * stride + place.column();
@@ -64,20 +68,24 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation,
     boolean whole = place.rows() == ROWS && place.columns() == COLUMNS;
     if (whole && before == 0) {
       MicroKernel.tile(a, b, depth, to, stride * Float.BYTES);
-      finish(to, stride, place);
+      finish(to, stride, place, scratch);
       return;
     }
     MicroKernel.tile(a, b, depth, scratch, COLUMNS * Float.BYTES);
     if (before != 0) {
       add(scratch, at(before, offset), place.rows(), place.columns());
     }
-    finish(scratch, COLUMNS, place);
+    finish(scratch, COLUMNS, place, at(scratch, ROWS * COLUMNS));
     store(scratch, COLUMNS, to, place.rows(), place.columns());
   }
 
-  /** The epilogue on a tile in place. */
-  private void finish(long tile, long tileStride, Place place) {
-    if (!place.last() || bias == 0) {
+  /** The epilogue on a tile in place, with room for a row. */
+  private void finish(long tile, long tileStride, Place place, long row) {
+    if (!place.last() || kind == Kind.STORE || kind == Kind.ACCUMULATE) {
+      return;
+    }
+    if (kind == Kind.GELU_BACKWARD) {
+      multiplyBySlopes(tile, tileStride, place, row);
       return;
     }
     addBias(tile, tileStride, at(bias, place.column()), place.columns());
@@ -86,12 +94,22 @@ record TileWriter(long c, long stride, Kind kind, long bias, long preActivation,
       store(tile, tileStride, kept, place.rows(), place.columns());
     }
     for (int i = 0; i < ROWS; i++) {
-      long row = at(tile, i * tileStride);
+      long line = at(tile, i * tileStride);
       if (kind == Kind.BIAS_GELU) {
-        VectorMath.gelu(row, COLUMNS);
+        VectorMath.gelu(line, COLUMNS);
       } else if (kind == Kind.BIAS_TANH) {
-        VectorMath.tanh(row, COLUMNS);
+        VectorMath.tanh(line, COLUMNS);
       }
+    }
+  }
+
+  private void multiplyBySlopes(long tile, long tileStride, Place place, long row) {
+    for (int i = 0; i < place.rows(); i++) {
+      long kept = at(preActivation, (place.row() + i) * stride + place.column());
+      for (int j = 0; j < COLUMNS; j += LANES) {
+        Floats.store(load(kept, j, place.columns()), at(row, j));
+      }
+      VectorMath.geluBackward(row, at(tile, i * tileStride), COLUMNS);
     }
   }
 

@@ -129,7 +129,7 @@ final class VectorGemm {
         tasks,
         serial ? tasks : 1,
         (index, worker) -> {
-          long tile = scratch.ofWorker(worker, ROWS * COLUMNS);
+          long tile = scratch.ofWorker(worker, TileWriter.SCRATCH);
           int firstRow = index / columnTasks * TASK_ROW_PANELS;
           int firstColumn = index % columnTasks * TASK_COLUMN_PANELS;
           int endRow = Math.min(firstRow + TASK_ROW_PANELS, left.panels());

@@ -149,6 +149,9 @@ public class VectorKernels extends Kernels {
   @Override
   protected void doGemm(
       boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, GemmEpilogue epilogue) {
+    if (epilogue.biasGradient() != null) {
+      activations.columnSum(a, epilogue.biasGradient());
+    }
     gemm.gemm(transposeA, transposeB, a, b, c, epilogue);
   }
 

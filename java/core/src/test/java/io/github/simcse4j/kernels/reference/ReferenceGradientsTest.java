@@ -268,6 +268,39 @@ class ReferenceGradientsTest {
     assertGradient("bias", bias, dBias, loss);
   }
 
+  /** Two linear layers with gelu between them, whose backward passes are products alone. */
+  @Test
+  void gemmWithTheBackwardPassOfGelu() {
+    int m = 5;
+    int n = 6;
+    Tensor a = variable(m, 4);
+    Tensor b = variable(n, 4);
+    Tensor bias = variable(n);
+    Tensor preActivation = fixture.output(m, n);
+    Tensor wide = fixture.output(m, n);
+    Tensor down = fixture.activations(3, n);
+    Tensor c = fixture.output(m, 3);
+    Tensor weights = fixture.activations(m, 3);
+    DoubleSupplier loss =
+        () -> {
+          kernels.gemm(false, true, a, b, wide, GemmEpilogue.biasGelu(bias, preActivation));
+          kernels.gemm(false, true, wide, down, c, GemmEpilogue.STORE);
+          return dot(c, weights);
+        };
+    loss.getAsDouble();
+    Tensor gradient = fixture.output(m, n);
+    GemmEpilogue backward = GemmEpilogue.geluBackward(preActivation);
+    kernels.gemm(false, false, weights, down, gradient, backward);
+    Tensor dA = fixture.output(m, 4);
+    Tensor dB = zeros(n, 4);
+    Tensor dBias = zeros(n);
+    kernels.gemm(false, false, gradient, b, dA, GemmEpilogue.STORE);
+    kernels.gemm(true, false, gradient, a, dB, GemmEpilogue.accumulate(dBias));
+    assertGradient("a", a, dA, loss);
+    assertGradient("b", b, dB, loss);
+    assertGradient("bias", bias, dBias, loss);
+  }
+
   @Test
   void tanh() {
     Tensor a = variable(3, 4);
