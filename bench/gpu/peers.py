@@ -169,7 +169,12 @@ class Peers:
         b = self.make(dtype, *((x["n"], x["k"]) if x.get("tb") else (x["k"], x["n"])), trained=False)
         left, right = a.t() if x.get("ta") else a, b.t() if x.get("tb") else b
         bias = self.make(dtype, x["n"], trained=False)
-        if x.get("epilogue") == 3:
+        if x.get("sums"):
+            yield "matmul, sum", lambda: (left @ right, a.sum(0, dtype=torch.float32))
+        elif x.get("epilogue") == 6:
+            before = self.make(dtype, x["m"], x["n"], trained=False)
+            yield "matmul, gelu_backward", lambda: torch.ops.aten.gelu_backward(left @ right, before)
+        elif x.get("epilogue") == 3:
             yield "addmm, gelu", lambda: F.gelu(torch.addmm(bias, left, right))
         elif x.get("epilogue", 0) >= 2:
             yield "addmm", lambda: torch.addmm(bias, left, right)

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <tuple>
 #include <vector>
 
 #include "../../native/src/failure.hpp"
 #include "../activation.hpp"
 #include "../convert.hpp"
 #include "../gemm.hpp"
+#include "../gemm_epilogue.hpp"
 #include "../partial_sums.hpp"
 
 namespace simcse::cuda::plugin {
@@ -19,9 +19,6 @@ using namespace cublaslt;
 
 namespace {
 
-constexpr int64_t kWorkspace = 32 << 20;
-// Descriptions of products: of the token counts of some hundred steps, of ten products each.
-constexpr size_t kMostPlans = 4096;
 // In one piece or in two, as the rungs `product` and `separate` of the ladder of gemm say which is faster on a GPU.
 constexpr bool kFusesGelu = true, kFusesGeluBackward = true, kFusesBiasGradient = true;
 
@@ -54,16 +51,24 @@ uint32_t alignment_of(const void *memory) {
 
 int32_t type_of(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? kBf16 : kFloat; }
 
-bool adds_bias(uint32_t epilogue) { return (epilogue & kBias) != 0; }
+bool all_bf16(const simcse_gemm &args) { return args.dtype == SIMCSE_BF16 && args.c_dtype == SIMCSE_BF16; }
 
-// Of what can be done in two pieces too, the library may refuse to do it in one.
-bool is_fused(uint32_t epilogue) { return epilogue != kPlainEpilogue && epilogue != kBias; }
-bool is_refusal(Status status, uint32_t epilogue) {
-  return status == kNotSupported || (status == kInvalidValue && is_fused(epilogue));
+// Whether C has so few numbers, each rounded before a function is taken of it and again after that, that they may by
+// chance be further off than BF16 has to be: rounded once they may all have been lucky.
+bool is_chance(const simcse_gemm &args) {
+  constexpr int64_t kFew = 1 << 17;
+  const bool function = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU || args.epilogue == SIMCSE_EPILOGUE_BIAS_TANH ||
+                        args.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD;
+  return function && all_bf16(args) && args.m * args.n < kFew;
+}
+
+// Whether C has floats of GELU beside a rounded pre-activation, which they may not be taken from.
+bool finishes_floats(const simcse_gemm &args) {
+  return args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr && args.c_dtype != args.dtype;
 }
 
 // Where the bias lies in BF16, or its gradient comes to lie, behind the workspace.
-void *behind_workspace(const Queue &queue) { return static_cast<char *>(queue.scratch) + kWorkspace; }
+void *behind_workspace(const Queue &queue) { return static_cast<char *>(queue.scratch) + CublasLt::kWorkspace; }
 
 }  // namespace
 
@@ -112,168 +117,17 @@ int64_t CublasLt::scratch(const simcse_gemm &args) {
   return std::max(kWorkspace + bias + sums, gemm_scratch(args));
 }
 
-int64_t token_bucket(int64_t tokens) {
-  int64_t step = 1;
-  while (16 * step <= tokens) step *= 2;
-  return round_up(tokens, step);
-}
-
-bool CublasLt::Key::operator<(const Key &o) const {
-  return std::tie(m, n, k, dtype, d_dtype, transpose_a, transpose_b, epilogue, alignment_a, alignment_b, alignment_c,
-                  alignment_d, alignment_bias, alignment_kept) <
-         std::tie(o.m, o.n, o.k, o.dtype, o.d_dtype, o.transpose_a, o.transpose_b, o.epilogue, o.alignment_a,
-                  o.alignment_b, o.alignment_c, o.alignment_d, o.alignment_bias, o.alignment_kept);
-}
-
 void CublasLt::check(Status status, const char *call) const {
   if (status == 0) return;
   fail(SIMCSE_DEVICE_FAULT, "%s of cuBLASLt %s gives %s (%d)", call, version().c_str(), lt_.status_name(status),
        status);
 }
 
-void CublasLt::destroy(const Plan &plan) const {
-  if (plan.operation != nullptr) lt_.operation_destroy(plan.operation);
-  for (const Layout layout : {plan.a, plan.b, plan.d}) {
-    if (layout != nullptr) lt_.layout_destroy(layout);
-  }
-}
-
-// --- plans ---
-
-// What a product is asked for with: false where the library does not take such a bias, or such an epilogue.
-bool CublasLt::describe(const Key &key, int32_t bias_type, Plan *plan) const {
-  // The library's A is our B, and its rows are our columns.
-  const uint64_t n = static_cast<uint64_t>(key.n), m = static_cast<uint64_t>(key.m), k = static_cast<uint64_t>(key.k);
-  const int32_t a = key.transpose_b ? kTransposed : kPlain, b = key.transpose_a ? kTransposed : kPlain;
-  plan->bias_type = bias_type;
-  check(lt_.operation_create(&plan->operation, kComputeFloat, kFloat), "cublasLtMatmulDescCreate");
-  const auto set = [&](int attribute, const auto &value) {
-    return lt_.operation_set(plan->operation, attribute, &value, sizeof value);
-  };
-  check(set(kTransposeA, a), "cublasLtMatmulDescSetAttribute");
-  check(set(kTransposeB, b), "cublasLtMatmulDescSetAttribute");
-  // Pointers are read for their alignment alone until the product is asked for.
-  const auto aligned = [](uint32_t alignment) { return reinterpret_cast<const void *>(uintptr_t{alignment}); };
-  if (set(kEpilogue, key.epilogue) != 0) return false;
-  if (key.alignment_bias != 0) {
-    if (set(kBiasType, bias_type) != 0) return false;
-    check(set(kBiasPointer, aligned(bias_type == kFloat ? key.alignment_bias : 256)), "cublasLtMatmulDescSetAttribute");
-  }
-  if (key.alignment_kept != 0) {
-    if (set(kKeptType, key.d_dtype) != 0 || set(kKeptLeading, key.n) != 0) return false;
-    check(set(kKeptPointer, aligned(key.alignment_kept)), "cublasLtMatmulDescSetAttribute");
-  }
-  check(lt_.layout_create(&plan->a, key.dtype, a == kPlain ? n : k, a == kPlain ? k : n,
-                          static_cast<int64_t>(a == kPlain ? n : k)), "cublasLtMatrixLayoutCreate");
-  check(lt_.layout_create(&plan->b, key.dtype, b == kPlain ? k : m, b == kPlain ? m : k,
-                          static_cast<int64_t>(b == kPlain ? k : m)), "cublasLtMatrixLayoutCreate");
-  check(lt_.layout_create(&plan->d, key.d_dtype, n, m, key.n), "cublasLtMatrixLayoutCreate");
-  return true;
-}
-
-// False where the library has nothing for this.
-bool CublasLt::choose(const Key &key, Plan *plan) const {
-  Preference preference = nullptr;
-  check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
-  const auto prefer = [&](int attribute, const auto &value) {
-    return lt_.preference_set(preference, attribute, &value, sizeof value);
-  };
-  const uint64_t workspace = kWorkspace;
-  Status status = prefer(kMostWorkspace, workspace);
-  if (status == 0) status = prefer(kReductionMask, kReductionInFloat);
-  if (status == 0) status = prefer(kAlignmentA, key.alignment_a);
-  if (status == 0) status = prefer(kAlignmentB, key.alignment_b);
-  if (status == 0) status = prefer(kAlignmentC, key.alignment_c);
-  if (status == 0) status = prefer(kAlignmentD, key.alignment_d);
-  int found = 0;
-  const bool asked = status == 0;
-  if (asked) {
-    status = lt_.choose(handle_, plan->operation, plan->a, plan->b, plan->d, plan->d, preference, 1, &plan->choice,
-                        &found);
-  }
-  lt_.preference_destroy(preference);
-  if (!asked) check(status, "cublasLtMatmulPreferenceSetAttribute");
-  if (is_refusal(status, key.epilogue)) return false;
-  check(status, "cublasLtMatmulAlgoGetHeuristic");
-  return found > 0 && plan->choice.status == 0;
-}
-
-// Without an operation where the library has nothing for this.
-CublasLt::Plan CublasLt::chosen(const Key &key) const {
-  // Our biases are floats, which the library may not take beside a BF16 result.
-  for (const int32_t bias_type : {kFloat, kBf16}) {
-    if (bias_type == kBf16 && (!adds_bias(key.epilogue) || key.dtype == kFloat)) break;
-    Plan plan;
-    try {
-      if (describe(key, bias_type, &plan) && choose(key, &plan)) return plan;
-    } catch (...) {
-      destroy(plan);
-      throw;
-    }
-    destroy(plan);
-  }
-  return Plan();
-}
-
-// By the algorithm of the bucket's largest: choosing takes longer than launching, and packed batches seldom have the
-// same number of tokens twice.
-CublasLt::Plan CublasLt::chosen_for_bucket(const Key &key, const Key &bucket) {
-  const Plan largest = plan_of(bucket);
-  if (largest.operation == nullptr) return is_fused(key.epilogue) ? Plan() : chosen(key);
-  Plan plan;
-  try {
-    describe(key, largest.bias_type, &plan);
-  } catch (...) {
-    destroy(plan);
-    throw;
-  }
-  plan.choice = largest.choice;
-  plan.borrowed = true;
-  return plan;
-}
-
-const CublasLt::Plan &CublasLt::plan_of(const Key &key) {
-  const auto found = by_key_.find(key);
-  if (found != by_key_.end()) {
-    plans_.splice(plans_.begin(), plans_, found->second);
-    return plans_.front().second;
-  }
-  const Key bucket = bucket_of(key);
-  return keep(key, bucket == key ? chosen(key) : chosen_for_bucket(key, bucket));
-}
-
-const CublasLt::Plan &CublasLt::keep(const Key &key, const Plan &plan) {
-  const auto found = by_key_.find(key);
-  if (found != by_key_.end()) {
-    destroy(found->second->second);
-    plans_.erase(found->second);
-    by_key_.erase(found);
-  }
-  if (plans_.size() >= kMostPlans) {
-    destroy(plans_.back().second);
-    by_key_.erase(plans_.back().first);
-    plans_.pop_back();
-  }
-  plans_.emplace_front(key, plan);
-  by_key_.emplace(key, plans_.begin());
-  return plans_.front().second;
-}
-
-// Tokens are the rows of activations, and what gradients of weights are summed over.
-CublasLt::Key CublasLt::bucket_of(const Key &key) {
-  Key bucket = key;
-  int64_t &tokens = key.transpose_a ? bucket.k : bucket.m;
-  tokens = token_bucket(tokens);
-  return bucket;
-}
-
-// --- products ---
-
 bool CublasLt::fuses(const simcse_gemm &args) {
   if (args.bias_gradient != nullptr) return kFusesBiasGradient;
   // The library's GELU is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is lost in the rounding of a BF16
   // result and in no other; rows of what it keeps are whole groups of 8.
-  if (args.dtype != SIMCSE_BF16 || args.c_dtype != SIMCSE_BF16 || args.n % 8 != 0) return false;
+  if (!all_bf16(args) || args.n % 8 != 0) return false;
   if (args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU) return kFusesGelu;
   return args.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD && kFusesGeluBackward;
 }
@@ -290,15 +144,16 @@ CublasLt::Sides CublasLt::fused(const Queue &queue, const simcse_gemm &args) {
 
 CublasLt::Sides CublasLt::separate(const simcse_gemm &args) {
   const bool adds_residual = args.epilogue == SIMCSE_EPILOGUE_BIAS_RESIDUAL;
-  const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr;
+  const bool later = finishes_floats(args);
+  const bool keeps = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU && args.pre_activation != nullptr && !later;
   void *const d = keeps ? args.pre_activation : args.c;
   const bool adds = adds_residual || args.epilogue == SIMCSE_EPILOGUE_ACCUMULATE;
   return {adds_residual ? args.residual : d,
           d,
-          keeps ? args.dtype : args.c_dtype,
+          args.c_dtype,
           adds ? 1.0f : 0.0f,
-          args.bias != nullptr ? kBias : kPlainEpilogue,
-          args.bias,
+          args.bias != nullptr && !later ? kBias : kPlainEpilogue,
+          later ? nullptr : args.bias,
           nullptr};
 }
 
@@ -358,16 +213,27 @@ bool CublasLt::multiply(const Queue &queue, const simcse_gemm &args, const Sides
 
 Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args, Epilogues epilogues) {
   Fault fault = 0;
+  was_fused_ = false;
   if (epilogues == Epilogues::fused && fuses(args)) {
     const Sides sides = fused(queue, args);
-    if (multiply(queue, args, sides, &fault)) {
+    was_fused_ = multiply(queue, args, sides, &fault);
+    if (was_fused_) {
       if (fault != 0 || args.bias_gradient == nullptr) return fault;
       return add_partials(queue, sides.bias, 1, static_cast<int>(args.m), args.bias_gradient, nullptr);
     }
   }
   const Sides sides = separate(args);
-  if (!multiply(queue, args, sides, &fault)) return cuda::gemm(queue, args);
-  if (fault != 0) return fault;
+  if (is_chance(args) || !multiply(queue, args, sides, &fault)) return cuda::gemm(queue, args);
+  return fault != 0 ? fault : follow(queue, args, sides);
+}
+
+// The kernels behind a product.
+Fault CublasLt::follow(const Queue &queue, const simcse_gemm &args, const Sides &sides) {
+  if (finishes_floats(args)) {
+    const float *const product = static_cast<const float *>(args.c);
+    return cuda::gemm_epilogue(queue, {sizeof(simcse_gemm_epilogue), args.dtype, args.c_dtype, args.epilogue, 0, args.m,
+                                       args.n, product, args.c, args.bias, args.pre_activation, nullptr});
+  }
   const int64_t count = args.m * args.n;
   switch (args.epilogue) {
     case SIMCSE_EPILOGUE_ACCUMULATE: return sum_bias_gradient(queue, args);

@@ -3,8 +3,8 @@
 //
 // It takes matrices by columns, where ours lie by rows: C (m, n) by rows is its transpose (n, m) by columns, so
 // op(B)^T op(A)^T is asked for, from the same memory. Biases and sums with C or a residual are the library's epilogues,
-// and so are gradients of biases, the sums of its B over k, and, where all is BF16, GELU and its derivative: its GELU is
-// the tanh form. Tanh is a kernel of activation.hpp, and what the library refuses is one of ours. Products are
+// and so are gradients of biases, the sums of its B over k, and GELU and its derivative where all is BF16, since its
+// GELU is the tanh form. Tanh is a kernel of activation.hpp, and what the library refuses is one of ours. Products are
 // accumulated in float, split sums added up in float.
 #pragma once
 
@@ -23,6 +23,8 @@ int64_t token_bucket(int64_t tokens);
 
 class CublasLt {
  public:
+  static constexpr int64_t kWorkspace = 32 << 20;  // bytes that the library works in
+
   // Whether what fuses() is an epilogue of the library's, where it takes it, or a kernel of ours.
   enum class Epilogues { fused, separate };
 
@@ -37,6 +39,8 @@ class CublasLt {
   static int64_t scratch(const simcse_gemm &args);
   // Whether there is an epilogue for all that the product is to do, and it is as exact as has to be.
   static bool fuses(const simcse_gemm &args);
+  // Whether the last product was done in one piece with what follows it.
+  bool was_fused() const { return was_fused_; }
   // Throws Failure where cuBLASLt gives an error; else what the kernels behind it gave.
   Fault gemm(const Queue &queue, const simcse_gemm &args, Epilogues epilogues = Epilogues::fused);
 
@@ -72,6 +76,14 @@ class CublasLt {
   using Plans = std::list<std::pair<Key, Plan>>;
 
   explicit CublasLt(const cublaslt::Library &library, cublaslt::Handle handle) : lt_(library), handle_(handle) {}
+  // What can be done in two pieces too, the library may refuse to do in one.
+  static bool is_fused(uint32_t epilogue) {
+    return epilogue != cublaslt::kPlainEpilogue && epilogue != cublaslt::kBias;
+  }
+  static bool is_refusal(cublaslt::Status status, uint32_t epilogue) {
+    return status == cublaslt::kNotSupported ||
+           (status == cublaslt::kInvalidValue && epilogue != cublaslt::kPlainEpilogue);
+  }
   static Sides fused(const Queue &queue, const simcse_gemm &args);
   static Sides separate(const simcse_gemm &args);
   static Key key_of(const simcse_gemm &args, const Sides &sides);
@@ -83,6 +95,7 @@ class CublasLt {
   bool describe(const Key &key, int32_t bias_type, Plan *plan) const;
   bool choose(const Key &key, Plan *plan) const;
   bool multiply(const Queue &queue, const simcse_gemm &args, const Sides &sides, Fault *fault);
+  static Fault follow(const Queue &queue, const simcse_gemm &args, const Sides &sides);
   bool attempt(const Queue &queue, const simcse_gemm &args, const Plan &plan, const Sides &sides, Fault *fault) const;
   void destroy(const Plan &plan) const;
   void check(cublaslt::Status status, const char *call) const;
@@ -91,6 +104,7 @@ class CublasLt {
   cublaslt::Handle handle_;
   Plans plans_;  // the last used comes first
   std::map<Key, Plans::iterator> by_key_;
+  bool was_fused_ = false;
 };
 
 }  // namespace simcse::cuda::plugin

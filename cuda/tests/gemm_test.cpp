@@ -223,6 +223,47 @@ SIMCSE_TEST(gemm_activations) {
   }
 }
 
+// GELU as cuBLASLt has it, with its derivative.
+double tanh_form(double x, double *slope) {
+  const double root = std::sqrt(2 / std::acos(-1.0));
+  const double t = std::tanh(root * (x + 0.044715 * x * x * x));
+  *slope = (1 + t) / 2 + x / 2 * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x);
+  return x / 2 * (1 + t);
+}
+
+void check_within_twice(const char *what, const std::vector<double> &form, const std::vector<double> &reference,
+                        double mean, double deviation) {
+  const Error error = error_of(rounded<bf16>(form), reference), naive = error_of(rounded<bf16>(reference), reference);
+  CHECK(error.norm <= 2 * naive.norm && error.largest <= 2 * naive.largest,
+        "%s around %g by %g: errors %g and %g, of naive bf16 %g and %g", what, mean, deviation, error.norm,
+        error.largest, naive.norm, naive.largest);
+}
+
+// That the tanh form may stand for GELU in bf16: for pre-activations of any spread, unless almost all are below -1.5,
+// where GELU is small beside what is lost.
+SIMCSE_TEST(gelu_of_the_library_within_twice_bf16) {
+  const double spreads[][2] = {{0, 0.1}, {0, 0.5}, {0, 1}, {0, 4}, {0.5, 1}, {1, 2}, {-0.5, 0.5}, {-1, 0.5}, {-1, 1},
+                               {-1.5, 1}, {-2, 2}, {-4, 4}};
+  for (const auto &spread : spreads) {
+    Random random(14);
+    std::vector<double> values, slopes, forms, form_slopes;
+    for (int i = 0; i < 20000; i++) {
+      double x = 0;  // normal, as the sum of twelve
+      for (int k = 0; k < 12; k++) x += random.uniform() / 2;
+      x = spread[0] + spread[1] * x;
+      // What the product holds before it is multiplied.
+      const double product = random.uniform();
+      double slope = 0;
+      values.push_back(gelu_of(x));
+      slopes.push_back(product * slope_of(x));
+      forms.push_back(tanh_form(x, &slope));
+      form_slopes.push_back(product * slope);
+    }
+    check_within_twice("gelu", forms, values, spread[0], spread[1]);
+    check_within_twice("gelu'", form_slopes, slopes, spread[0], spread[1]);
+  }
+}
+
 SIMCSE_TEST(gemm_geometry_within_limits) {
   CHECK(gemm_geometry(SIMCSE_BF16, 1, 1).x == 1, "one tile");
   CHECK(gemm_geometry(SIMCSE_BF16, 65, 64).x == 2 && gemm_geometry(SIMCSE_F32, 64, 129).x == 3, "tiles");

@@ -291,6 +291,10 @@ static void fused(void) {
       {35, 32, 17, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* refused when it is called */
       {35, 32, 20, bf16, bf16, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 1},
       {35, 32, 17, bf16, bf16, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 0},
+      {500, 272, 17, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, true, 164, 0}, /* so many are done in two pieces */
+      {500, 264, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_GELU, false, 36, 0},
+      {500, 272, 17, bf16, bf16, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 0},
+      {500, 264, 20, bf16, bf16, 2, SIMCSE_EPILOGUE_BIAS_TANH, false, 4, 1},
       {35, 32, 20, bf16, f32, 0, SIMCSE_EPILOGUE_GELU_BACKWARD, false, 192, 0},
       {48, 32, 20, bf16, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 1},
       {48, 32, 20, f32, f32, 1, SIMCSE_EPILOGUE_ACCUMULATE, false, 512, 1},
