@@ -35,7 +35,7 @@ class Gemm(ctypes.Structure):
                 ("transpose_a", ctypes.c_int32), ("transpose_b", ctypes.c_int32), ("epilogue", ctypes.c_int32),
                 ("reserved", ctypes.c_int32), ("m", ctypes.c_int64), ("n", ctypes.c_int64), ("k", ctypes.c_int64),
                 ("a", ctypes.c_void_p), ("b", ctypes.c_void_p), ("c", ctypes.c_void_p), ("bias", ctypes.c_void_p),
-                ("pre_activation", ctypes.c_void_p), ("residual", ctypes.c_void_p)]
+                ("pre_activation", ctypes.c_void_p), ("residual", ctypes.c_void_p), ("bias_gradient", ctypes.c_void_p)]
 
 
 class Options(ctypes.Structure):

@@ -163,14 +163,15 @@ public final class ProfiledKernels extends Kernels {
         () -> {
           long k = a.extent(transposeA ? 0 : 1);
           String shape =
-              "%d x %d x %d %s%s %s"
+              "%d x %d x %d %s%s %s%s"
                   .formatted(
                       c.extent(0),
                       c.extent(1),
                       k,
                       transposeA ? "T" : "N",
                       transposeB ? "T" : "N",
-                      epilogue.kind().name().toLowerCase(Locale.ROOT));
+                      epilogue.kind().name().toLowerCase(Locale.ROOT),
+                      epilogue.biasGradient() == null ? "" : ", bias_gradient");
           boolean added = epilogue.kind() == GemmEpilogue.Kind.ACCUMULATE;
           double moved = bytes(a, b, c, epilogue.preActivation(), epilogue.residual());
           return call("gemm", shape, 2.0 * c.elements() * k, moved + (added ? bytes(c) : 0));
