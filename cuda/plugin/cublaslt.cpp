@@ -53,13 +53,13 @@ int32_t type_of(simcse_dtype dtype) { return dtype == SIMCSE_BF16 ? kBf16 : kFlo
 
 bool all_bf16(const simcse_gemm &args) { return args.dtype == SIMCSE_BF16 && args.c_dtype == SIMCSE_BF16; }
 
-// Whether C has so few numbers, each rounded before a function is taken of it and again after that, that they may by
-// chance be further off than BF16 has to be: rounded once they may all have been lucky.
-bool is_chance(const simcse_gemm &args) {
-  constexpr int64_t kFew = 1 << 17;
+// Whether C has few numbers that would be rounded before a function is taken of them, and again after it. Of many the
+// furthest off is hardly twice as far as one that is rounded once; of few it may be, where that one was lucky.
+bool rounds_few_twice(const simcse_gemm &args) {
+  constexpr int64_t kMany = 1 << 17;
   const bool function = args.epilogue == SIMCSE_EPILOGUE_BIAS_GELU || args.epilogue == SIMCSE_EPILOGUE_BIAS_TANH ||
                         args.epilogue == SIMCSE_EPILOGUE_GELU_BACKWARD;
-  return function && all_bf16(args) && args.m * args.n < kFew;
+  return function && all_bf16(args) && args.m * args.n < kMany;
 }
 
 // Whether C has floats of GELU beside a rounded pre-activation, which they may not be taken from.
@@ -223,7 +223,7 @@ Fault CublasLt::gemm(const Queue &queue, const simcse_gemm &args, Epilogues epil
     }
   }
   const Sides sides = separate(args);
-  if (is_chance(args) || !multiply(queue, args, sides, &fault)) return cuda::gemm(queue, args);
+  if (rounds_few_twice(args) || !multiply(queue, args, sides, &fault)) return cuda::gemm(queue, args);
   return fault != 0 ? fault : follow(queue, args, sides);
 }
 

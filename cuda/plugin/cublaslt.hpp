@@ -25,7 +25,7 @@ class CublasLt {
  public:
   static constexpr int64_t kWorkspace = 32 << 20;  // bytes that the library works in
 
-  // Whether what fuses() is an epilogue of the library's, where it takes it, or a kernel of ours.
+  // Whether what follows a product is the library's, where fuses() says so and it takes it, or a kernel behind it.
   enum class Epilogues { fused, separate };
 
   // Null, with the reason and the remedy in `missing`, where no cuBLASLt can be used. The GPU is the calling thread's.
@@ -37,7 +37,7 @@ class CublasLt {
   std::string version() const;
   // Bytes of scratch memory that a product needs.
   static int64_t scratch(const simcse_gemm &args);
-  // Whether there is an epilogue for all that the product is to do, and it is as exact as has to be.
+  // Whether the library has an epilogue for what follows the product that is as exact as has to be, and no slower.
   static bool fuses(const simcse_gemm &args);
   // Whether the last product was done in one piece with what follows it.
   bool was_fused() const { return was_fused_; }
