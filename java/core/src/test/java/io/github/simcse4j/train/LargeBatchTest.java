@@ -17,6 +17,8 @@ import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.UsableKernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.ParameterLayout;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
@@ -70,7 +72,7 @@ class LargeBatchTest {
   private static Outcome step(
       Kernels kernels, DType dtype, Pooler pooler, int columns, int maxTokens, int kept) {
     ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
-    return step(kernels, dtype, pooler, objective, columns, maxTokens, kept);
+    return step(kernels, dtype, pooler, objective, columns, maxTokens, kept, Activations.REPLAY);
   }
 
   private static Outcome step(
@@ -80,13 +82,15 @@ class LargeBatchTest {
       ContrastiveObjective objective,
       int columns,
       int maxTokens,
-      int kept) {
+      int kept,
+      Activations activations) {
     try (PreparedStore prepared = small.store(columns);
         SentenceModel model = small.model(pooler, kernels, dtype)) {
       TokenStore store = prepared.store();
       BatchSampler sampler = SmallTraining.sampler(store, GROUPS);
       BatchExtent extent = BatchExtent.of(store, sampler, 0, 1);
-      MemoryBudget budget = budget(model, objective.options(), extent, maxTokens, kept);
+      MemoryBudget budget =
+          budget(model, objective.options(), extent, maxTokens, kept, activations);
       try (Workspace state = SmallTraining.state(model);
           StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, state);
           TrainStep step =
@@ -96,8 +100,8 @@ class LargeBatchTest {
                   sampler,
                   objective,
                   new MemoryPlanner(model.memory(), budget, objective.options()),
-                  new MemorySettings(maxTokens, 0),
-                  plan -> {})) {
+                  new MemorySettings(maxTokens, Integer.MAX_VALUE, activations, 0),
+                  plan -> assertEquals(activations.mode(), plan.memory().mode()))) {
         AdamW optimizer = new AdamW(model, 0, 1, state);
         step.reserve(0, 1);
         TrainStep.Result result =
@@ -116,10 +120,12 @@ class LargeBatchTest {
       ContrastiveOptions options,
       BatchExtent extent,
       int maxTokens,
-      int kept) {
-    MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
-    MemoryPlan one = new MemoryPlanner(model.memory(), all, options).plan(extent, maxTokens, 1);
-    return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "");
+      int kept,
+      Activations activations) {
+    MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "", false);
+    MemoryPlan one =
+        new MemoryPlanner(model.memory(), all, options).plan(extent, maxTokens, 1, activations);
+    return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "", false);
   }
 
   private static double[] numbers(Kernels kernels, Tensor tensor) {
@@ -158,12 +164,14 @@ class LargeBatchTest {
       ContrastiveObjective objective,
       int columns,
       double tolerance) {
-    Outcome whole = step(kernels, dtype, pooler, objective, columns, 0, 1);
+    Activations replay = Activations.REPLAY;
+    Outcome whole = step(kernels, dtype, pooler, objective, columns, 0, 1, replay);
     // Two views are cut alike, so that the number of their chunks is even.
     int several = columns == 1 ? 6 : 7;
     int limit = limit(columns, several);
-    Outcome seven = step(kernels, dtype, pooler, objective, columns, limit, 1);
-    Outcome single = step(kernels, dtype, pooler, objective, columns, SmallTraining.LONGEST, 1);
+    Outcome seven = step(kernels, dtype, pooler, objective, columns, limit, 1, replay);
+    int longest = SmallTraining.LONGEST;
+    Outcome single = step(kernels, dtype, pooler, objective, columns, longest, 1, replay);
     assertEquals(1, whole.result.chunks());
     assertEquals(several, seven.result.chunks());
     assertEquals(GROUPS * columns * TrainConfig.views(columns), single.result.chunks());
@@ -253,7 +261,7 @@ class LargeBatchTest {
       PackedBatch batch = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
       Tensor embeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
       Tensor dEmbeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
-      model.forward(batch, KEY, true, true, embeddings, workspace);
+      model.forward(batch, KEY, PassMode.REPLAY, true, embeddings, workspace);
       new ContrastiveObjective(0.05f, 0.3f)
           .evaluate(kernels, GROUPS, embeddings, 1f, told.loss(0, 0), dEmbeddings, workspace);
       told.read();
@@ -275,6 +283,63 @@ class LargeBatchTest {
             assertEquals(none.loss, some.loss);
             assertArrayEquals(none.gradients, some.gradients);
           }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("f32")
+  void activationsThatAreKeptAndThoseComputedAgainGiveTheSameBits(Kernels kernels) {
+    assertKeepingChangesNothing(kernels, DType.F32);
+  }
+
+  @ParameterizedTest
+  @MethodSource("bf16")
+  void theyDoInBf16(Kernels kernels) {
+    assertKeepingChangesNothing(kernels, DType.BF16);
+  }
+
+  private static void assertKeepingChangesNothing(Kernels kernels, DType dtype) {
+    ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
+    int several = limit(1, 6);
+    try (kernels) {
+      for (Pooler pooler : Pooler.values()) {
+        for (int limit : new int[] {0, several}) {
+          int kept = limit == 0 ? 1 : 2;
+          Outcome[] ways =
+              Stream.of(Activations.REPLAY, Activations.KEEP)
+                  .map(way -> step(kernels, dtype, pooler, objective, 1, limit, kept, way))
+                  .toArray(Outcome[]::new);
+          String what = "%s %s %s, chunks of %d".formatted(kernels.name(), dtype, pooler, limit);
+          assertEquals(ways[0].result, ways[1].result);
+          assertEquals(ways[0].loss, ways[1].loss, what);
+          assertSameButForTheGelu(kernels, dtype, pooler, ways, what);
+        }
+      }
+    }
+  }
+
+  /**
+   * The GELU computed again is that of a rounded number. Kernels that apply it before they round
+   * differ by that in the gradients of the matrix behind it, and in nothing else.
+   */
+  private static void assertSameButForTheGelu(
+      Kernels kernels, DType dtype, Pooler pooler, Outcome[] ways, String what) {
+    boolean exact = dtype == DType.F32 && !kernels.name().equals("reference");
+    // Of the number that goes into the GELU and of its output, in both.
+    double rounding = 4 * (dtype == DType.F32 ? 0x1p-24 : 0x1p-8);
+    try (SentenceModel model = small.model(pooler, kernels, dtype)) {
+      for (ParameterLayout.Entry entry : model.layout().entries()) {
+        int from = Math.toIntExact(entry.offset());
+        int to = from + Math.toIntExact(entry.shape().elements());
+        double[] replayed = Arrays.copyOfRange(ways[0].gradients, from, to);
+        double[] kept = Arrays.copyOfRange(ways[1].gradients, from, to);
+        if (exact || !entry.name().matches("encoder.layer.\\d+.output.dense.weight")) {
+          assertArrayEquals(replayed, kept, what + ": " + entry.name());
+        } else {
+          Closeness closeness = Closeness.of(kept, replayed);
+          assertTrue(closeness.within(rounding), what + ": " + closeness);
         }
       }
     }
@@ -336,15 +401,17 @@ class LargeBatchTest {
       for (Pooler pooler : Pooler.values()) {
         try (SentenceModel model = small.model(pooler, kernels, DType.F32)) {
           PackedBatch all = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
-          double[] kept = embeddings(model, all, true);
-          assertArrayEquals(kept, embeddings(model, all, false), pooler.label());
+          double[] kept = embeddings(model, all, PassMode.KEEP);
+          for (PassMode mode : PassMode.values()) {
+            assertArrayEquals(kept, embeddings(model, all, mode), pooler + " " + mode);
+          }
           double[] joined = new double[0];
           for (BatchChunk chunk : BatchChunk.cut(prepared.store(), groups, GROUPS, 2, 30)) {
             PackedBatch part =
                 packer
                     .packColumns(groups, GROUPS, chunk.from(), chunk.to())
                     .withViews(chunk.firstView(), chunk.views());
-            joined = concat(joined, embeddings(model, part, false));
+            joined = concat(joined, embeddings(model, part, PassMode.ENCODE));
           }
           Closeness closeness = Closeness.of(joined, kept);
           assertTrue(closeness.within(1e-6), pooler + " on " + kernels.name() + ": " + closeness);
@@ -353,12 +420,12 @@ class LargeBatchTest {
     }
   }
 
-  private static double[] embeddings(SentenceModel model, PackedBatch batch, boolean training) {
+  private static double[] embeddings(SentenceModel model, PackedBatch batch, PassMode mode) {
     BatchDimensions dimensions =
         new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
-    long bytes = model.workspaceBytes(dimensions, training);
+    long bytes = model.workspaceBytes(dimensions, mode);
     try (Workspace workspace = new Workspace(model.kernels().allocate(bytes))) {
-      ForwardPass pass = model.forward(batch, KEY, training, true, workspace);
+      ForwardPass pass = model.forward(batch, KEY, mode, true, workspace);
       return numbers(model.kernels(), pass.embeddings());
     }
   }
