@@ -79,6 +79,18 @@ final class LargeBatchTest {
     assertFalse(published.get(3).endsWith(" chunks, 2 kept"), published.get(3));
   }
 
+  @Test
+  void aPlanSaysWhatIsKeptOfAChunk() {
+    List<String> auto = plan("--batch-size", 64);
+    List<String> keep = plan("--batch-size", 64, "--activations", "keep");
+    List<String> replay = plan("--batch-size", 64, "--activations", "replay");
+    assertEquals(replay.subList(0, 5), auto.subList(0, 5));
+    String kept = keep.get(3).replaceAll("activations +([0-9.]+ MB) .*", "$1");
+    String replayed = replay.get(3).replaceAll("activations +([0-9.]+ MB) .*", "$1");
+    assertTrue(keep.get(4).endsWith("keep  all are kept; replay takes " + replayed));
+    assertTrue(replay.get(4).endsWith("replay  some computed again; keep takes " + kept));
+  }
+
   private static double gigabytes(String line) {
     return Double.parseDouble(line.replaceAll(".* ([0-9.]+) GB .*", "$1"));
   }
@@ -101,6 +113,8 @@ final class LargeBatchTest {
     Path out = folder.resolve("out");
     CommandRun whole = train("whole");
     assertFalse(whole.err().contains("activations"), whole.err());
+    CommandRun kept = train("kept", "--activations", "keep");
+    assertEquals(loss(whole), loss(kept));
     CommandRun cut = train("out", "--max-tokens-per-chunk", 30, "--metrics", metrics);
     assertTrue(cut.err().contains("\nactivations "), cut.err());
     assertTrue(cut.err().contains(" chunks of 30 tokens"), cut.err());

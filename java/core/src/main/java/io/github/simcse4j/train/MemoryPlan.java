@@ -98,8 +98,8 @@ public record MemoryPlan(
   private String modeText() {
     String other = ByteText.of(otherActivations);
     return mode == PassMode.KEEP
-        ? "nothing is computed twice; replay takes " + other
-        : "some are computed twice; keep takes " + other;
+        ? "all are kept; replay takes " + other
+        : "some computed again; keep takes " + other;
   }
 
   private static String line(String what, long bytes, String how) {

@@ -153,7 +153,7 @@ public final class MemoryPlanner {
         String.format(
             Locale.ROOT,
             "the weights ask for %s, the optimiser for %s, the embeddings and the loss for %s and the"
-                + " activations of the smallest chunk, %d tokens, for %s, more than %s, %s; lower %s or"
+                + " activations of the smallest chunk, %d tokens, for %s, more than %s, %s; %slower %s or"
                 + " raise --memory.",
             ByteText.of(plan.weights()),
             ByteText.of(plan.optimiser()),
@@ -162,6 +162,7 @@ public final class MemoryPlanner {
             ByteText.of(plan.activations()),
             ByteText.of(plan.budget().bytes()),
             plan.budget().source(),
+            plan.mode() == PassMode.KEEP ? "choose --activations replay, " : "",
             plan.embeddings() > plan.activations() ? "--batch-size" : "--max-length"));
   }
 }

@@ -290,7 +290,7 @@ class LargeBatchTest {
 
   @ParameterizedTest
   @MethodSource("f32")
-  void activationsThatAreKeptAndThoseComputedAgainGiveTheSameBits(Kernels kernels) {
+  void activationsThatAreKeptAndThoseComputedAgainGiveLikeGradients(Kernels kernels) {
     assertKeepingChangesNothing(kernels, DType.F32);
   }
 

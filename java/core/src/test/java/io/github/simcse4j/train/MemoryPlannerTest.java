@@ -68,6 +68,54 @@ class MemoryPlannerTest {
     assertEquals(plan.chunks(), plan.kept());
   }
 
+  private static MemoryPlan onDevice(long bytes, BatchExtent batch, Activations activations) {
+    MemoryBudget budget = new MemoryBudget(bytes, "in a test", true);
+    return new MemoryPlanner(MODEL, budget).plan(batch, 8192, 3, activations);
+  }
+
+  @Test
+  void aDeviceKeepsAllActivationsWhereThatCostsNoChunk() {
+    for (BatchExtent batch : List.of(sentences(64), sentences(65536))) {
+      MemoryPlan replay = onDevice(Long.MAX_VALUE, batch, Activations.REPLAY);
+      MemoryPlan keep = onDevice(Long.MAX_VALUE, batch, Activations.KEEP);
+      assertEquals(PassMode.KEEP, keep.mode());
+      assertEquals(keep, replay.otherMode());
+      assertEquals(replay, keep.otherMode());
+      assertEquals(keep, onDevice(Long.MAX_VALUE, batch, AUTO));
+      assertEquals(PassMode.KEEP, onDevice(keep.total(), batch, AUTO).mode());
+      for (long bytes : new long[] {replay.total(), keep.total() - 1}) {
+        MemoryPlan less = onDevice(bytes, batch, AUTO);
+        assertEquals(PassMode.REPLAY, less.mode());
+        assertEquals(replay.kept(), less.kept());
+        assertEquals(replay.tokensPerChunk(), less.tokensPerChunk());
+      }
+      assertEquals(PassMode.REPLAY, planner(Long.MAX_VALUE).plan(batch, 8192, 3, AUTO).mode());
+    }
+  }
+
+  /** Attention's result, both normalised outputs but the last, and the GELU's output. */
+  @Test
+  void keepingTakesSevenNumbersMoreForEachChannelOfALayer() {
+    ModelMemory model = ModelMemory.of(BASE, Pooler.AVG, DType.F32, DeviceTraits.HOST);
+    BatchDimensions dimensions = new BatchDimensions(512, 20, 2);
+    long replay = model.passBytes(dimensions, PassMode.REPLAY);
+    long keep = model.passBytes(dimensions, PassMode.KEEP);
+    // The result of attention that layers share when replaying is not there.
+    assertEquals((12 * 7 - 1 - 1) * 1024L * 768 * 4, keep - replay);
+  }
+
+  @Test
+  void whatIsSaidOfActivationsHoldsOnTheHostToo() {
+    MemoryPlan plan = planner(8 * GIGABYTE).plan(sentences(64), 0, ANY, Activations.KEEP);
+    assertEquals(PassMode.KEEP, plan.mode());
+    assertEquals(1, plan.chunks());
+    // What is kept of a chunk leaves less room for chunks.
+    MemoryPlan replay = planner(16 * GIGABYTE).plan(sentences(65536), 0, ANY, AUTO);
+    MemoryPlan keep = planner(16 * GIGABYTE).plan(sentences(65536), 0, ANY, Activations.KEEP);
+    assertTrue(keep.kept() < replay.kept(), keep.toString());
+    assertTrue(keep.total() <= 16 * GIGABYTE);
+  }
+
   @Test
   void chunksShrinkBeforeABatchIsRefused() {
     MemoryPlan small = planner(2_200_000_000L).plan(sentences(10_000), 0, ANY, AUTO);
@@ -119,6 +167,9 @@ class MemoryPlannerTest {
         "lower --batch-size");
     BatchExtent long512 = BatchExtent.estimate(8, 1, 512, 512);
     refuses(() -> planner(1_770_000_000).plan(long512, 0, ANY, AUTO), "512 tokens", "--max-length");
+    refuses(
+        () -> planner(1_800_000_000).plan(long512, 0, ANY, Activations.KEEP),
+        "; choose --activations replay, lower --max-length or raise");
     refuses(
         () -> MemoryPlanner.requireChunkHolds(new MemorySettings(31, 0), 32),
         "--max-tokens-per-chunk 31",
