@@ -116,6 +116,7 @@ final class BenchTrainCommand implements Callable<Integer> {
           "peak MB",
           "chunks",
           "kept",
+          "activations",
           "steps");
 
   private final BenchCurves curves = new BenchCurves();
@@ -339,6 +340,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             BenchTable.megabytes(peak),
             BenchTable.count(chunks),
             BenchTable.count(Math.min(chunks, watch.plan.kept())),
+            watch.plan.activationsLabel(),
             BenchTable.count(timing.repetitions())));
     out.flush();
     curves.add(batch, timing, watch.plan.total(), peak);
@@ -373,7 +375,8 @@ final class BenchTrainCommand implements Callable<Integer> {
             "planned MB: what weights, optimiser, embeddings and activations ask for, in 10^6"
                 + " bytes",
             "peak MB: growth of the process's resident memory since the start, at its peak",
-            "kept: chunks whose activations are kept; the others are run again"),
+            "kept: chunks whose activations are kept; the others are run again",
+            "activations: keep, or replay where some of a kept chunk's are computed again"),
         left,
         profiles,
         plot);

@@ -1,6 +1,7 @@
 package io.github.simcse4j.cli;
 
 import io.github.simcse4j.files.InputException;
+import io.github.simcse4j.train.Activations;
 import io.github.simcse4j.train.MemorySettings;
 import picocli.CommandLine.Option;
 
@@ -30,6 +31,19 @@ final class MemoryOptions {
   private Integer maxKeptChunks;
 
   @Option(
+      names = "--activations",
+      paramLabel = "HOW",
+      defaultValue = AUTO,
+      converter = ActivationsConverter.class,
+      completionCandidates = ActivationsConverter.Labels.class,
+      description =
+          "What a chunk keeps for its gradients: keep for all that they read, replay for about half,"
+              + " with attention, layer norms and GELU computed again; no result changes beyond"
+              + " rounding. auto keeps on a GPU where that fits with as many chunks, else replays"
+              + " (default: ${DEFAULT-VALUE}).")
+  private Activations activations;
+
+  @Option(
       names = "--memory",
       paramLabel = "GB",
       description =
@@ -39,7 +53,8 @@ final class MemoryOptions {
 
   /** What was said. */
   MemorySettings settings() {
-    return new MemorySettings(tokens(), TrainOptions.or(maxKeptChunks, Integer.MAX_VALUE), bytes());
+    int kept = TrainOptions.or(maxKeptChunks, Integer.MAX_VALUE);
+    return new MemorySettings(tokens(), kept, activations, bytes());
   }
 
   private int tokens() {

@@ -17,6 +17,7 @@ import io.github.simcse4j.tokenizer.Tokenizer;
 import io.github.simcse4j.tokenizer.Tokenizers;
 import io.github.simcse4j.train.BatchExtent;
 import io.github.simcse4j.train.MemoryBudget;
+import io.github.simcse4j.train.MemoryPlan;
 import io.github.simcse4j.train.MemoryPlanner;
 import io.github.simcse4j.train.MemorySettings;
 import io.github.simcse4j.train.Recipes;
@@ -130,12 +131,16 @@ final class PlanCommand implements Callable<Integer> {
           ModelMemory.of(folder.config(), pooler, kernelsOptions.dtype(), kernels.traits());
       MemoryPlanner planner = new MemoryPlanner(size, MemoryBudget.of(settings, kernels), loss);
       planner.requireModelFits();
-      List<String> lines =
-          planner.plan(extent, settings.maxTokensPerChunk(), settings.maxKeptChunks()).lines();
+      MemoryPlan plan =
+          planner.plan(
+              extent,
+              settings.maxTokensPerChunk(),
+              settings.maxKeptChunks(),
+              settings.activations());
       PrintWriter out = spec.commandLine().getOut();
       spec.commandLine().getErr().println(selection.line());
       spec.commandLine().getErr().flush();
-      lines.forEach(out::println);
+      plan.lines().forEach(out::println);
       out.flush();
     }
     return ExitCode.OK;

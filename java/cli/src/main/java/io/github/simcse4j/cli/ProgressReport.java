@@ -39,11 +39,13 @@ final class ProgressReport implements TrainListener, AutoCloseable {
       close();
       err.printf(
           Locale.ROOT,
-          "memory ran out (%s): going on with at most %,d tokens a chunk, %,d of %,d chunks kept%n",
+          "memory ran out (%s): going on with at most %,d tokens a chunk, %,d of %,d chunks kept,"
+              + " --activations %s%n",
           plan.cause(),
           memory.tokensPerChunk(),
           memory.kept(),
-          memory.chunks());
+          memory.chunks(),
+          memory.activationsLabel());
     } else if (!planned && memory.chunks() > 1) {
       memory.lines().forEach(err::println);
     }

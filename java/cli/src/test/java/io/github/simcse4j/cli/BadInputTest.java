@@ -268,6 +268,7 @@ final class BadInputTest {
           words);
     }
     refusesOption("--false-negative-margin", "wide", "--false-negative-margin", "wide");
+    refusesOption("--activations", "some", "--activations", "use auto, keep or replay");
     refusesOption("--max-kept-chunks", "0", "--max-kept-chunks must be at least 1");
     for (String tokens : new String[] {"0", "-1", "many", "1e9", "99999999999"}) {
       refusesOption("--max-tokens-per-chunk", tokens, "must be auto or a number above 0", tokens);

@@ -68,10 +68,11 @@ final class BenchTest {
     List<List<String>> rows = rows(run.out());
     String headings =
         "batch, ms, sentences/s, tokens/s, TFLOP/s, of gemm, planned MB, peak MB, chunks, kept,"
-            + " steps";
+            + " activations, steps";
     assertEquals(headings, String.join(", ", rows.getFirst()));
     assertEquals(List.of("2", "5"), column(rows, 0));
     assertEquals(List.of("4", "10"), column(rows, 8));
+    assertEquals(List.of("replay", "replay"), column(rows, 10));
     String record = Files.readString(out.resolve("train.md"));
     assertTrue(record.contains("\n- model start: 2 layers, H = 128, fp32\n"), record);
     assertTrue(record.contains("\n- text: generated sentences, "), record);

@@ -70,6 +70,7 @@ final class CudaCommandsTest {
     CommandRun run = run("plan", "--model", sandbox.model(), "--batch-size", 64).succeeded();
     assertTrue(run.err().contains("kernels: cuda on cuda:0 in fp32 ("), run.err());
     assertTrue(run.out().contains("80 % of what is free on the device"), run.out());
+    assertTrue(run.out().contains("keep  all are kept; replay takes"), run.out());
   }
 
   @Test

@@ -34,9 +34,11 @@ final class LargeBatchTest {
     CommandRun run = Sandbox.run("plan", all).succeeded();
     assertTrue(run.err().startsWith("kernels: reference on cpu"), run.err());
     List<String> lines = run.out().lines().toList();
-    assertEquals(5, lines.size(), run.out());
-    String[] starts = {"weights ", "optimiser ", "embeddings and loss ", "activations ", "total "};
-    for (int i = 0; i < 5; i++) {
+    String[] starts = {
+      "weights ", "optimiser ", "embeddings and loss ", "activations ", "--activations ", "total "
+    };
+    assertEquals(starts.length, lines.size(), run.out());
+    for (int i = 0; i < starts.length; i++) {
       assertTrue(lines.get(i).startsWith(starts[i]), lines.get(i));
       assertTrue(lines.get(i).length() < 80, lines.get(i));
     }
@@ -44,15 +46,15 @@ final class LargeBatchTest {
   }
 
   @Test
-  void aPlanIsFiveLines() {
+  void aPlanIsSixLines() {
     List<String> small = plan("--batch-size", 64);
     assertTrue(small.get(3).endsWith("all 1,536 tokens in one chunk"), small.get(3));
-    assertTrue(small.get(4).endsWith(" GB, 80 % of what is free"), small.get(4));
+    assertTrue(small.get(5).endsWith(" GB, 80 % of what is free"), small.get(5));
     List<String> large =
         plan("--batch-size", 1 << 20, "--memory", 6, "--mean-length", 8, "--columns", 3);
     assertTrue(large.get(2).endsWith("3,145,728 x 128 with their gradient"), large.get(2));
     assertTrue(large.get(3).contains("8,192 tokens a chunk, 3,072 chunks, "), large.get(3));
-    assertTrue(large.get(4).endsWith("of 6.00 GB, as --memory says"), large.get(4));
+    assertTrue(large.get(5).endsWith("of 6.00 GB, as --memory says"), large.get(5));
   }
 
   @Test
@@ -77,6 +79,18 @@ final class LargeBatchTest {
     assertFalse(published.get(3).endsWith(" chunks, 2 kept"), published.get(3));
   }
 
+  @Test
+  void aPlanSaysWhatIsKeptOfAChunk() {
+    List<String> auto = plan("--batch-size", 64);
+    List<String> keep = plan("--batch-size", 64, "--activations", "keep");
+    List<String> replay = plan("--batch-size", 64, "--activations", "replay");
+    assertEquals(replay.subList(0, 5), auto.subList(0, 5));
+    String kept = keep.get(3).replaceAll("activations +([0-9.]+ MB) .*", "$1");
+    String replayed = replay.get(3).replaceAll("activations +([0-9.]+ MB) .*", "$1");
+    assertTrue(keep.get(4).endsWith("keep  all are kept; replay takes " + replayed));
+    assertTrue(replay.get(4).endsWith("replay  some computed again; keep takes " + kept));
+  }
+
   private static double gigabytes(String line) {
     return Double.parseDouble(line.replaceAll(".* ([0-9.]+) GB .*", "$1"));
   }
@@ -99,6 +113,8 @@ final class LargeBatchTest {
     Path out = folder.resolve("out");
     CommandRun whole = train("whole");
     assertFalse(whole.err().contains("activations"), whole.err());
+    CommandRun kept = train("kept", "--activations", "keep");
+    assertEquals(loss(whole), loss(kept));
     CommandRun cut = train("out", "--max-tokens-per-chunk", 30, "--metrics", metrics);
     assertTrue(cut.err().contains("\nactivations "), cut.err());
     assertTrue(cut.err().contains(" chunks of 30 tokens"), cut.err());

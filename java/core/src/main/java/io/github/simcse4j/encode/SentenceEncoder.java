@@ -8,6 +8,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.ModelFolder;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.model.SentenceModels;
@@ -177,12 +178,13 @@ public final class SentenceEncoder implements AutoCloseable {
     if (workspace == null) {
       // Not before it is used: a training without evaluation never needs it.
       Kernels kernels = model.kernels();
-      long bytes = kernels.stageBytes(limits) + model.workspaceBytes(largest, false);
+      long bytes = kernels.stageBytes(limits) + model.workspaceBytes(largest, PassMode.ENCODE);
       workspace = new Workspace(kernels.allocate(bytes));
       stage = kernels.stage(limits, workspace);
     }
     long mark = workspace.mark();
-    ForwardPass pass = model.forward(stage.put(batch.packed()), null, false, head, workspace);
+    ForwardPass pass =
+        model.forward(stage.put(batch.packed()), null, PassMode.ENCODE, head, workspace);
     Tensor host = vectors.rows(0, count);
     model.kernels().download(pass.embeddings(), host);
     workspace.release(mark);

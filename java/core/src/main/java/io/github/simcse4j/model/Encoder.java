@@ -63,7 +63,7 @@ final class Encoder {
   private Tensor layerForward(
       PackedBatch batch, int l, LayerParameters weights, DropoutKey key, EncoderActivations a) {
     LayerActivations kept = a.layer(l);
-    Tensor input = l == 0 ? a.embedded : a.hidden;
+    Tensor input = a.input(l);
     kernels.gemm(
         false, true, input, weights.qkvWeight(), kept.qkv(), GemmEpilogue.bias(weights.qkvBias()));
     kernels.attentionForward(
@@ -71,19 +71,18 @@ final class Encoder {
         config.heads(),
         kept.qkv(),
         attention(key, Dropout.attentionSite(l)),
-        a.context,
+        kept.context(),
         kept.lse());
 
     // Where nothing is dropped and nothing kept, the product adds the residual in passing.
     boolean fused = key == null && !a.training();
     PackedBatch rows = batch;
-    Tensor output = a.hidden;
+    Tensor attended = kept.attentionOutput();
     if (a.narrow(l)) {
       rows = batch.firstTokens(a.counting);
-      output = a.narrowHidden;
-      firstTokens(batch, a.context, kept.narrowContext());
-      firstTokens(batch, input, output);
-      input = output;
+      firstTokens(batch, kept.context(), kept.narrowContext());
+      firstTokens(batch, input, attended);
+      input = attended;
     }
     kernels.gemm(
         false,
@@ -98,32 +97,31 @@ final class Encoder {
         fused ? null : input,
         weights.attentionNorm(),
         hidden(key, Dropout.attentionOutputSite(l)),
-        output,
+        attended,
         kept.attentionStatistics());
-    Tensor wide = a.wide.rows(0, kept.rows());
     kernels.gemm(
         false,
         true,
-        output,
+        attended,
         weights.upWeight(),
-        wide,
+        kept.activation(),
         GemmEpilogue.biasGelu(weights.upBias(), kept.preActivation()));
     kernels.gemm(
         false,
         true,
-        wide,
+        kept.activation(),
         weights.downWeight(),
         kept.outputSum(),
-        projection(fused, weights.downBias(), output));
+        projection(fused, weights.downBias(), attended));
     kernels.dropoutResidualLayerNormForward(
         rows,
         kept.outputSum(),
-        fused ? null : output,
+        fused ? null : attended,
         weights.outputNorm(),
         hidden(key, Dropout.feedForwardSite(l)),
-        output,
+        kept.output(),
         kept.outputStatistics());
-    return output;
+    return kept.output();
   }
 
   private static GemmEpilogue projection(boolean fused, Tensor bias, Tensor residual) {
@@ -182,7 +180,7 @@ final class Encoder {
     LayerActivations kept = a.layer(l);
     PackedBatch rows = a.narrow(l) ? batch.firstTokens(a.counting) : batch;
     Tensor dOutput = a.narrow(l) ? a.dNarrowHidden : a.dHidden;
-    Tensor input = a.narrow(l) ? a.narrowHidden : a.hidden;
+    Tensor input = kept.attentionOutput();
     Tensor dDown = kept.outputSum();
     kernels.dropoutResidualLayerNormBackward(
         rows,
@@ -196,17 +194,18 @@ final class Encoder {
         gradients.outputNorm().gamma(),
         gradients.outputNorm().beta());
     Tensor dWide = a.wide.rows(0, kept.rows());
-    kernels.gemm(false, false, dDown, weights.downWeight(), dWide, GemmEpilogue.STORE);
-    kernels.geluBackward(kept.preActivation(), dWide);
+    Tensor activation = geluBackward(kept, dDown, weights.downWeight(), dWide, a.replays());
     kernels.gemm(
         true,
         false,
         dDown,
-        kept.preActivation(),
+        activation,
         gradients.downWeight(),
         GemmEpilogue.accumulate(gradients.downBias()));
-    kernels.layerNormReplay(
-        kept.attentionSum(), kept.attentionStatistics(), weights.attentionNorm(), input);
+    if (a.replays()) {
+      kernels.layerNormReplay(
+          kept.attentionSum(), kept.attentionStatistics(), weights.attentionNorm(), input);
+    }
     kernels.gemm(
         true,
         false,
@@ -215,6 +214,19 @@ final class Encoder {
         gradients.upWeight(),
         GemmEpilogue.accumulate(gradients.upBias()));
     kernels.gemm(false, false, dWide, weights.upWeight(), dOutput, GemmEpilogue.ACCUMULATE);
+  }
+
+  /** Computes d(pre-activation) in {@code dWide}; returns the GELU's output. */
+  private Tensor geluBackward(
+      LayerActivations kept, Tensor dDown, Tensor downWeight, Tensor dWide, boolean replays) {
+    if (replays) {
+      kernels.gemm(false, false, dDown, downWeight, dWide, GemmEpilogue.STORE);
+      kernels.geluBackward(kept.preActivation(), dWide);
+      return kept.preActivation();
+    }
+    GemmEpilogue epilogue = GemmEpilogue.geluBackward(kept.preActivation());
+    kernels.gemm(false, false, dDown, downWeight, dWide, epilogue);
+    return kept.activation();
   }
 
   /** From d(input of the feed-forward half) to d(layer input), in place in d(hidden). */
@@ -231,7 +243,10 @@ final class Encoder {
     Tensor dOutput = narrow ? a.dNarrowHidden : a.dHidden;
     Tensor dProjection = kept.attentionSum();
     Dropout dropout = attention(key, Dropout.attentionSite(l));
-    kernels.attentionForward(batch, config.heads(), kept.qkv(), dropout, a.context, kept.lse());
+    if (a.replays()) {
+      kernels.attentionForward(
+          batch, config.heads(), kept.qkv(), dropout, kept.context(), kept.lse());
+    }
     kernels.dropoutResidualLayerNormBackward(
         narrow ? batch.firstTokens(a.counting) : batch,
         dOutput,
@@ -260,7 +275,7 @@ final class Encoder {
       kernels.poolingBackward(batch, PoolingMode.CLS, dOutput, 1f, null, a.dHidden);
     }
     kernels.attentionBackward(
-        batch, config.heads(), kept.qkv(), a.context, kept.lse(), dContext, dropout, a.dQkv);
+        batch, config.heads(), kept.qkv(), kept.context(), kept.lse(), dContext, dropout, a.dQkv);
     Tensor input = layerInput(l, parameters, a);
     kernels.gemm(
         true,
@@ -272,18 +287,18 @@ final class Encoder {
     kernels.gemm(false, false, a.dQkv, weights.qkvWeight(), a.dHidden, GemmEpilogue.ACCUMULATE);
   }
 
-  /** The input of a layer: the embeddings, or the output of the layer before computed again. */
+  /** The input of a layer, kept or computed again. */
   private Tensor layerInput(int l, EncoderParameters parameters, EncoderActivations a) {
-    if (l == 0) {
-      return a.embedded;
+    Tensor input = a.input(l);
+    if (l > 0 && a.replays()) {
+      LayerActivations before = a.layer(l - 1);
+      kernels.layerNormReplay(
+          before.outputSum(),
+          before.outputStatistics(),
+          parameters.layer(l - 1).outputNorm(),
+          input);
     }
-    LayerActivations before = a.layer(l - 1);
-    kernels.layerNormReplay(
-        before.outputSum(),
-        before.outputStatistics(),
-        parameters.layer(l - 1).outputNorm(),
-        a.hidden);
-    return a.hidden;
+    return input;
   }
 
   private void firstTokens(PackedBatch batch, Tensor hidden, Tensor first) {

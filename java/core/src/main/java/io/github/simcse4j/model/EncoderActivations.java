@@ -20,7 +20,7 @@ import java.util.List;
 final class EncoderActivations {
 
   private final BatchDimensions dimensions;
-  private final boolean training;
+  private final PassMode mode;
   private final boolean narrowLast;
   private final int layerCount;
 
@@ -29,16 +29,13 @@ final class EncoderActivations {
 
   final RowStatistics embeddingStatistics;
 
-  /** The running hidden state (R, H). */
+  /** The running hidden state of layers that share one (R, H); a gradient in the backward pass. */
   final Tensor hidden;
 
-  /** The running hidden state of a narrow layer (E, H), or null. */
+  /** The same of a narrow layer (E, H), or null. */
   final Tensor narrowHidden;
 
-  /** Attention's result (R, H), computed again layer by layer in the backward pass. */
-  final Tensor context;
-
-  /** The GELU's output, and the gradients of that size (R, F). */
+  /** The GELU's output of layers that share one, and the gradients of that size (R, F). */
   final Tensor wide;
 
   /** d(hidden) (R, H), or null. */
@@ -55,6 +52,9 @@ final class EncoderActivations {
   /** The numbers 0..B (B + 1). */
   final Tensor counting;
 
+  /** Attention's result of layers that share one (R, H), or null. */
+  private final Tensor context;
+
   private final List<LayerActivations> layers = new ArrayList<>();
 
   EncoderActivations(
@@ -62,27 +62,28 @@ final class EncoderActivations {
       Pooler pooler,
       BatchDimensions dimensions,
       DType dtype,
-      boolean training,
+      PassMode mode,
       Workspace workspace) {
     this.dimensions = dimensions;
-    this.training = training;
+    this.mode = mode;
     this.narrowLast = pooler.firstTokenOnly();
     this.layerCount = config.layers();
     int rows = dimensions.rows();
     int embeddings = dimensions.embeddings();
     int h = config.hiddenSize();
+    boolean training = mode.training();
     this.counting = workspace.tensor(DType.I32, dimensions.sentences() + 1L);
     this.hidden = workspace.tensor(dtype, rows, h);
     this.embedded = training ? workspace.tensor(dtype, rows, h) : hidden;
     this.embeddingStatistics = statistics(workspace, dtype, dimensions.tokens());
     this.narrowHidden = narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
-    this.context = workspace.tensor(dtype, rows, h);
+    this.context = keeps() ? null : workspace.tensor(dtype, rows, h);
     this.wide = workspace.tensor(dtype, rows, config.intermediateSize());
     this.dHidden = training ? workspace.tensor(dtype, rows, h) : null;
     this.dNarrowHidden = training && narrowLast ? workspace.tensor(dtype, embeddings, h) : null;
     this.dQkv = training ? dQkv(wide, dtype, rows, 3L * h, workspace) : null;
     for (int l = 0; l < (training ? layerCount : 1); l++) {
-      layers.add(layer(config, dtype, training && narrow(l), workspace));
+      layers.add(layer(config, dtype, l, workspace));
     }
   }
 
@@ -93,21 +94,31 @@ final class EncoderActivations {
         : workspace.tensor(dtype, rows, columns);
   }
 
-  private LayerActivations layer(
-      EncoderConfig config, DType dtype, boolean narrow, Workspace workspace) {
+  private LayerActivations layer(EncoderConfig config, DType dtype, int l, Workspace workspace) {
+    boolean training = mode.training();
+    boolean narrow = training && narrow(l);
     int rows = dimensions.rows();
     int outputRows = narrow ? dimensions.embeddings() : rows;
     long h = config.hiddenSize();
+    long f = config.intermediateSize();
+    Tensor state = narrow ? narrowHidden : hidden;
+    Tensor attended = keeps() ? workspace.tensor(dtype, rows, h) : context;
+    // No layer reads the output of the last.
+    boolean keepsOutput = keeps() && l < layerCount - 1;
     return new LayerActivations(
         outputRows,
         workspace.tensor(dtype, rows, 3 * h),
         training ? workspace.tensor(Kernels.accumulator(dtype), rows, config.heads()) : null,
-        narrow ? workspace.tensor(dtype, outputRows, h) : context,
+        attended,
+        narrow ? workspace.tensor(dtype, outputRows, h) : attended,
         workspace.tensor(dtype, outputRows, h),
         statistics(workspace, dtype, outputRows),
-        training ? workspace.tensor(dtype, outputRows, config.intermediateSize()) : null,
+        keeps() ? workspace.tensor(dtype, outputRows, h) : state,
+        training ? workspace.tensor(dtype, outputRows, f) : null,
+        keeps() ? workspace.tensor(dtype, outputRows, f) : wide.rows(0, outputRows),
         workspace.tensor(dtype, outputRows, h),
-        statistics(workspace, dtype, outputRows));
+        statistics(workspace, dtype, outputRows),
+        keepsOutput ? workspace.tensor(dtype, outputRows, h) : state);
   }
 
   private static RowStatistics statistics(Workspace workspace, DType dtype, long rows) {
@@ -117,7 +128,16 @@ final class EncoderActivations {
   }
 
   boolean training() {
-    return training;
+    return mode.training();
+  }
+
+  /** Whether the backward pass computes again what layers share, or finds it in each. */
+  boolean replays() {
+    return mode == PassMode.REPLAY;
+  }
+
+  private boolean keeps() {
+    return mode == PassMode.KEEP;
   }
 
   /** Whether the second half of this layer is computed for the first tokens alone. */
@@ -125,9 +145,14 @@ final class EncoderActivations {
     return narrowLast && layer == layerCount - 1;
   }
 
-  /** What layer {@code layer} writes and keeps. */
+  /** The input of a layer: the embeddings, or the output of the layer before. */
+  Tensor input(int layer) {
+    return layer == 0 ? embedded : layer(layer - 1).output();
+  }
+
+  /** What layer {@code layer} computes. */
   LayerActivations layer(int layer) {
-    if (training) {
+    if (training()) {
       return layers.get(layer);
     }
     LayerActivations shared = layers.getFirst();
@@ -141,12 +166,16 @@ final class EncoderActivations {
         rows,
         shared.qkv(),
         null,
+        context,
         shared.qkv().slice(0, rows, context.extent(1)),
         shared.attentionSum().rows(0, rows),
         firstRows(shared.attentionStatistics(), rows),
+        narrowHidden,
         null,
+        wide.rows(0, rows),
         shared.outputSum().rows(0, rows),
-        firstRows(shared.outputStatistics(), rows));
+        firstRows(shared.outputStatistics(), rows),
+        narrowHidden);
   }
 
   private static RowStatistics firstRows(RowStatistics statistics, int rows) {

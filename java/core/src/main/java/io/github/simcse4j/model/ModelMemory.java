@@ -32,10 +32,10 @@ public record ModelMemory(ParameterLayout layout, Pooler pooler, DType dtype, DT
    * for a batch of this size, without the embeddings. More tokens or more sentences never take
    * less.
    */
-  public long passBytes(BatchDimensions dimensions, boolean training) {
+  public long passBytes(BatchDimensions dimensions, PassMode mode) {
     Tensor elsewhere = embeddings(dimensions, new Workspace(new PlannedMemory()));
     Workspace planned = new Workspace(new PlannedMemory());
-    PassBuffers.take(this, dimensions, training, layout.hasHead(), elsewhere, planned);
+    PassBuffers.take(this, dimensions, mode, layout.hasHead(), elsewhere, planned);
     return planned.peak();
   }
 

@@ -30,7 +30,7 @@ record PassBuffers(
   static PassBuffers take(
       ModelMemory model,
       BatchDimensions dimensions,
-      boolean training,
+      PassMode mode,
       boolean withHead,
       Tensor embeddings,
       Workspace workspace) {
@@ -39,7 +39,7 @@ record PassBuffers(
     DType dtype = model.dtype();
     EncoderActivations activations =
         new EncoderActivations(
-            model.layout().config(), model.pooler(), dimensions, dtype, training, workspace);
+            model.layout().config(), model.pooler(), dimensions, dtype, mode, workspace);
     Tensor pooled = embeddings;
     if (withHead) {
       pooled = workspace.tensor(embeddings.dtype(), rows, h);
@@ -51,6 +51,6 @@ record PassBuffers(
         embeddings,
         pooled,
         model.pooler() == Pooler.MAX ? workspace.tensor(DType.I32, rows, h) : null,
-        withHead ? new PoolerHead(dtype, pooled, embeddings, training, workspace) : null);
+        withHead ? new PoolerHead(dtype, pooled, embeddings, mode.training(), workspace) : null);
   }
 }

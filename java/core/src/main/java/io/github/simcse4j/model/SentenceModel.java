@@ -114,36 +114,35 @@ public final class SentenceModel implements AutoCloseable {
   }
 
   /**
-   * Bytes of workspace that {@link #forward(PackedBatch, DropoutKey, boolean, boolean, Workspace)}
+   * Bytes of workspace that {@link #forward(PackedBatch, DropoutKey, PassMode, boolean, Workspace)}
    * and {@link #backward} take for a batch of this size.
    */
-  public long workspaceBytes(BatchDimensions dimensions, boolean training) {
+  public long workspaceBytes(BatchDimensions dimensions, PassMode mode) {
     ModelMemory memory = memory(Kernels.accumulator(dtype()));
-    return memory.passBytes(dimensions, training) + memory.embeddingBytes(dimensions.embeddings());
+    return memory.passBytes(dimensions, mode) + memory.embeddingBytes(dimensions.embeddings());
   }
 
   /**
    * Encodes a batch into embeddings of the workspace, of the accumulator type.
    *
    * @param key the step's dropout key, or null to drop nothing
-   * @param training whether a backward pass follows
+   * @param mode whether a backward pass follows, and what it finds
    * @param head whether the linear layer behind the pooler is used, where there is one
    * @param workspace where every tensor of the pass is taken from
    */
   public ForwardPass forward(
-      PackedBatch batch, DropoutKey key, boolean training, boolean head, Workspace workspace) {
+      PackedBatch batch, DropoutKey key, PassMode mode, boolean head, Workspace workspace) {
     ModelMemory memory = memory(Kernels.accumulator(dtype()));
     Tensor embeddings = memory.embeddings(dimensions(batch), workspace);
-    return forward(batch, key, training, head, embeddings, workspace);
+    return forward(batch, key, mode, head, embeddings, workspace);
   }
 
   /**
-   * Encodes a batch. With the same key it gives the same bits again, whether it is for training or
-   * not.
+   * Encodes a batch. With the same key it gives the same bits again in every mode.
    *
    * @param key the step's dropout key, or null to drop nothing; then the bits of a pass for
    *     training and of one for use may differ
-   * @param training whether a backward pass follows
+   * @param mode whether a backward pass follows, and what it finds
    * @param head whether the linear layer behind the pooler is used, where there is one
    * @param embeddings (views * B, H) of the activations' type or its accumulator type, view after
    *     view; the backward pass may use them up
@@ -152,14 +151,14 @@ public final class SentenceModel implements AutoCloseable {
   public ForwardPass forward(
       PackedBatch batch,
       DropoutKey key,
-      boolean training,
+      PassMode mode,
       boolean head,
       Tensor embeddings,
       Workspace workspace) {
     boolean withHead = head && layout.hasHead();
     ModelMemory memory = memory(embeddings.dtype());
     PassBuffers buffers =
-        PassBuffers.take(memory, dimensions(batch), training, withHead, embeddings, workspace);
+        PassBuffers.take(memory, dimensions(batch), mode, withHead, embeddings, workspace);
     Encoder encoder = new Encoder(config(), pooler, kernels);
     EncoderParameters weights = parameters.views();
     encoder.forward(batch, weights, key, buffers.activations(), buffers.pooled(), buffers.argmax());

@@ -13,8 +13,9 @@ import java.util.OptionalLong;
  *
  * @param bytes of it
  * @param source where the number comes from, as an appositive
+ * @param ofDevice whether it is a device's own, which is there for nothing else
  */
-public record MemoryBudget(long bytes, String source) {
+public record MemoryBudget(long bytes, String source, boolean ofDevice) {
 
   /**
    * What is left over is for the Java heap, evaluation and the backend's own tables, on a device
@@ -27,15 +28,15 @@ public record MemoryBudget(long bytes, String source) {
    * asked before anything large is taken.
    */
   public static MemoryBudget of(MemorySettings settings, Kernels kernels) {
-    if (settings.memoryBytes() > 0) {
-      return new MemoryBudget(settings.memoryBytes(), "as --memory says");
-    }
     OptionalLong device = kernels.deviceMemoryFree();
-    if (device.isPresent()) {
-      return new MemoryBudget(
-          (long) (SHARE * device.getAsLong()), "80 % of what is free on the device");
+    if (settings.memoryBytes() > 0) {
+      return new MemoryBudget(settings.memoryBytes(), "as --memory says", device.isPresent());
     }
-    return new MemoryBudget((long) (SHARE * freeBytes()), "80 % of what is free");
+    if (device.isPresent()) {
+      long share = (long) (SHARE * device.getAsLong());
+      return new MemoryBudget(share, "80 % of what is free on the device", true);
+    }
+    return new MemoryBudget((long) (SHARE * freeBytes()), "80 % of what is free", false);
   }
 
   /** Free memory of the machine or, where it is less, of the container. */

@@ -1,5 +1,6 @@
 package io.github.simcse4j.train;
 
+import io.github.simcse4j.model.PassMode;
 import java.util.List;
 import java.util.Locale;
 
@@ -10,12 +11,14 @@ import java.util.Locale;
  * @param optimiser bytes of the gradients and moments
  * @param embeddings bytes of the embeddings, their gradient, and the statistics and ids of the loss
  * @param activations bytes of the chunks that are kept; one at least, in which the others are run
+ * @param otherActivations what they would be in the other mode
  * @param embeddingRows E
  * @param dimension H
  * @param tokensPerChunk most rows of a chunk, every view counted
  * @param sentencesPerChunk a bound on the sentences of a chunk
  * @param chunks how many there are at least
  * @param kept how many are kept for the backward pass; the others are run again
+ * @param mode whether all activations of a kept chunk are kept, or some are computed again
  * @param budget what the sum has to stay within
  */
 public record MemoryPlan(
@@ -23,12 +26,14 @@ public record MemoryPlan(
     long optimiser,
     long embeddings,
     long activations,
+    long otherActivations,
     long embeddingRows,
     int dimension,
     long tokensPerChunk,
     int sentencesPerChunk,
     long chunks,
     int kept,
+    PassMode mode,
     MemoryBudget budget) {
 
   /** Bytes in all. */
@@ -41,7 +46,34 @@ public record MemoryPlan(
     return embeddings + activations;
   }
 
-  /** Five lines for people. */
+  /** The same chunks in the other mode. */
+  MemoryPlan otherMode() {
+    return new MemoryPlan(
+        weights,
+        optimiser,
+        embeddings,
+        otherActivations,
+        activations,
+        embeddingRows,
+        dimension,
+        tokensPerChunk,
+        sentencesPerChunk,
+        chunks,
+        kept,
+        other(mode),
+        budget);
+  }
+
+  static PassMode other(PassMode mode) {
+    return mode == PassMode.KEEP ? PassMode.REPLAY : PassMode.KEEP;
+  }
+
+  /** What {@code --activations} takes for it. */
+  public String activationsLabel() {
+    return (mode == PassMode.KEEP ? Activations.KEEP : Activations.REPLAY).label();
+  }
+
+  /** Six lines for people. */
   public List<String> lines() {
     String rows =
         String.format(Locale.ROOT, "%,d x %d with their gradient", embeddingRows, dimension);
@@ -51,6 +83,7 @@ public record MemoryPlan(
         line("optimiser", optimiser, "the gradients and two moments of AdamW"),
         line("embeddings and loss", embeddings, rows),
         line("activations", activations, chunkText()),
+        text("--activations", activationsLabel(), modeText()),
         line("total", total(), of));
   }
 
@@ -62,7 +95,18 @@ public record MemoryPlan(
         Locale.ROOT, "%,d tokens a chunk, %,d chunks, %,d kept", tokensPerChunk, chunks, kept);
   }
 
+  private String modeText() {
+    String other = ByteText.of(otherActivations);
+    return mode == PassMode.KEEP
+        ? "all are kept; replay takes " + other
+        : "some computed again; keep takes " + other;
+  }
+
   private static String line(String what, long bytes, String how) {
-    return String.format(Locale.ROOT, "%-19s  %10s  %s", what, ByteText.of(bytes), how);
+    return text(what, ByteText.of(bytes), how);
+  }
+
+  private static String text(String what, String amount, String how) {
+    return String.format(Locale.ROOT, "%-19s  %10s  %s", what, amount, how);
   }
 }

@@ -4,6 +4,7 @@ import io.github.simcse4j.files.InputException;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ModelMemory;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
@@ -13,7 +14,8 @@ import java.util.Locale;
 /**
  * Chooses how many tokens are encoded at once and how many chunks are kept, from the sizes that the
  * code itself takes: a batch that fits is left whole; of one that does not, as many chunks are kept
- * as fit.
+ * as fit. What is left of a device's memory then goes to activations that need not be computed
+ * again.
  */
 public final class MemoryPlanner {
 
@@ -81,31 +83,40 @@ public final class MemoryPlanner {
    * @param maxKept most chunks to keep
    * @throws InputException where it cannot be kept within the budget
    */
-  public MemoryPlan plan(BatchExtent batch, long maxTokens, int maxKept) {
+  public MemoryPlan plan(BatchExtent batch, long maxTokens, int maxKept, Activations activations) {
+    MemoryPlan plan = plan(batch, maxTokens, maxKept, activations.mode());
+    boolean keeps =
+        activations == Activations.AUTO
+            && budget.ofDevice()
+            && plan.otherMode().total() <= budget.bytes();
+    return keeps ? plan.otherMode() : plan;
+  }
+
+  private MemoryPlan plan(BatchExtent batch, long maxTokens, int maxKept, PassMode mode) {
     long room = budget.bytes() - weights - optimiser - embeddingBytes(batch);
     // What is more cannot be numbered by the rows of one tensor.
     boolean mayBeWhole = batch.rows() <= (maxTokens == 0 ? Integer.MAX_VALUE : maxTokens);
     if (mayBeWhole) {
-      MemoryPlan whole = plan(batch, batch.rows(), batch.views(), 1);
+      MemoryPlan whole = plan(batch, batch.rows(), batch.views(), 1, mode);
       if (whole.activations() <= room) {
         return whole;
       }
     }
     long most = Math.min(maxTokens == 0 ? EFFICIENT_TOKENS : maxTokens, batch.tokens());
     long tokens = Math.max(most, batch.longest());
-    MemoryPlan plan = plan(batch, tokens, 1, 1);
+    MemoryPlan plan = plan(batch, tokens, 1, 1, mode);
     while (plan.activations() > room && tokens > batch.longest()) {
       tokens = Math.max(tokens / 2, batch.longest());
-      plan = plan(batch, tokens, 1, 1);
+      plan = plan(batch, tokens, 1, 1, mode);
     }
     if (plan.activations() > room) {
       throw refusal(plan);
     }
     long kept = Math.min(Math.min(maxKept, plan.chunks()), room / plan.activations());
-    return plan(batch, tokens, 1, (int) kept);
+    return plan(batch, tokens, 1, (int) kept, mode);
   }
 
-  private MemoryPlan plan(BatchExtent batch, long tokens, int views, int kept) {
+  private MemoryPlan plan(BatchExtent batch, long tokens, int views, int kept, PassMode mode) {
     boolean whole = tokens == batch.rows() && views == batch.views();
     int sentences =
         whole
@@ -118,13 +129,15 @@ public final class MemoryPlanner {
         weights,
         optimiser,
         embeddingBytes(batch),
-        kept * model.passBytes(dimensions, true),
+        kept * model.passBytes(dimensions, mode),
+        kept * model.passBytes(dimensions, MemoryPlan.other(mode)),
         batch.embeddings(),
         model.layout().config().hiddenSize(),
         tokens,
         sentences,
         chunks,
         kept,
+        mode,
         budget);
   }
 
@@ -140,7 +153,7 @@ public final class MemoryPlanner {
         String.format(
             Locale.ROOT,
             "the weights ask for %s, the optimiser for %s, the embeddings and the loss for %s and the"
-                + " activations of the smallest chunk, %d tokens, for %s, more than %s, %s; lower %s or"
+                + " activations of the smallest chunk, %d tokens, for %s, more than %s, %s; %slower %s or"
                 + " raise --memory.",
             ByteText.of(plan.weights()),
             ByteText.of(plan.optimiser()),
@@ -149,6 +162,7 @@ public final class MemoryPlanner {
             ByteText.of(plan.activations()),
             ByteText.of(plan.budget().bytes()),
             plan.budget().source(),
+            plan.mode() == PassMode.KEEP ? "choose --activations replay, " : "",
             plan.embeddings() > plan.activations() ? "--batch-size" : "--max-length"));
   }
 }

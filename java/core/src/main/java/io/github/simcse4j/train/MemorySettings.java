@@ -8,16 +8,18 @@ import io.github.simcse4j.files.InputException;
  * @param maxTokensPerChunk most tokens that are encoded at once, every view counted; 0 to choose
  * @param maxKeptChunks most chunks of a batch to keep for the backward pass, at least the one that
  *     is encoded last; the others are run again
+ * @param activations what of a kept chunk is computed again
  * @param memoryBytes most memory to use; 0 for a share of what is free
  */
-public record MemorySettings(int maxTokensPerChunk, int maxKeptChunks, long memoryBytes) {
+public record MemorySettings(
+    int maxTokensPerChunk, int maxKeptChunks, Activations activations, long memoryBytes) {
 
   /** Everything is chosen. */
   public static final MemorySettings AUTO = new MemorySettings(0, 0);
 
   /** As many chunks kept as there is room for. */
   public MemorySettings(int maxTokensPerChunk, long memoryBytes) {
-    this(maxTokensPerChunk, Integer.MAX_VALUE, memoryBytes);
+    this(maxTokensPerChunk, Integer.MAX_VALUE, Activations.AUTO, memoryBytes);
   }
 
   public MemorySettings {

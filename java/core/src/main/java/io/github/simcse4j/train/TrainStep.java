@@ -8,6 +8,7 @@ import io.github.simcse4j.kernels.BatchLimits;
 import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
 import io.github.simcse4j.random.DropoutKey;
@@ -54,6 +55,7 @@ final class TrainStep implements AutoCloseable {
   private BatchPacker packer;
   private long maxTokens;
   private int maxKept;
+  private Activations activations;
 
   /**
    * The size of some batches.
@@ -103,6 +105,7 @@ final class TrainStep implements AutoCloseable {
     this.planner = planner;
     this.maxTokens = settings.maxTokensPerChunk();
     this.maxKept = settings.maxKeptChunks();
+    this.activations = settings.activations();
     this.planned = planned;
     this.groups = new long[sampler.mostGroups()];
     this.lossType = model.memory().embeddingType();
@@ -125,26 +128,27 @@ final class TrainStep implements AutoCloseable {
   }
 
   /**
-   * Makes do with half the tokens in memory at once after it ran out in {@link #accumulate}: half
-   * as many chunks are kept, or else they are half as large. The step has to be begun again.
+   * Makes do with less after memory ran out in {@link #accumulate}: some activations are computed
+   * again, or else half as many chunks are kept, or else they are half as large. The step has to be
+   * begun again.
    *
-   * @throws InputException where there is nothing left to halve
+   * @throws InputException where there is nothing left to lower
    */
   void shrink(OutOfMemoryError cause) {
-    halve(cause);
+    lower(cause);
     allocate(cause.getMessage());
   }
 
   private void allocate(String why) {
     String cause = why;
     while (true) {
-      plan = planner.plan(extent, maxTokens, maxKept);
+      plan = planner.plan(extent, maxTokens, maxKept, activations);
       planned.accept(new TrainListener.Plan(plan, cause));
       try {
         take();
         return;
       } catch (OutOfMemoryError e) {
-        halve(e);
+        lower(e);
         cause = e.getMessage();
       }
     }
@@ -167,11 +171,12 @@ final class TrainStep implements AutoCloseable {
     empty = workspace.mark();
   }
 
-  private void halve(OutOfMemoryError cause) {
+  private void lower(OutOfMemoryError cause) {
     closePacker();
     closeWorkspace();
+    boolean keeps = plan.mode() == PassMode.KEEP;
     long tokens = plan.tokensPerChunk();
-    if (tokens <= extent.longest() && plan.kept() == 1) {
+    if (tokens <= extent.longest() && plan.kept() == 1 && !keeps) {
       throw new InputException(
           String.format(
               Locale.ROOT,
@@ -182,14 +187,21 @@ final class TrainStep implements AutoCloseable {
               cause.getMessage()),
           cause);
     }
-    // Fewer chunks kept change no bit; smaller ones change the order of sums.
-    if (plan.kept() > 1) {
-      maxKept = plan.kept() / 2;
-      maxTokens = tokens;
+    // Fewer chunks kept change no bit; less kept of them changes what is rounded, smaller ones the
+    // order of sums.
+    activations = Activations.REPLAY;
+    if (keeps) {
+      bound(plan.chunks() == 1 ? maxTokens : tokens, plan.kept());
+    } else if (plan.kept() > 1) {
+      bound(tokens, plan.kept() / 2);
     } else {
-      maxKept = 1;
-      maxTokens = Math.max(extent.longest(), tokens / 2);
+      bound(Math.max(extent.longest(), tokens / 2), 1);
     }
+  }
+
+  private void bound(long tokens, int kept) {
+    maxTokens = tokens;
+    maxKept = kept;
   }
 
   /**
@@ -219,7 +231,7 @@ final class TrainStep implements AutoCloseable {
       kernels.together(
           likeShapes(whole),
           () -> {
-            Encoded encoded = forward(batch, 0, whole, true);
+            Encoded encoded = forward(batch, 0, whole, plan.mode());
             if (evaluate(batch, lossScale, loss, norm)) {
               backward(batch, 0, encoded, gradients);
             }
@@ -281,9 +293,9 @@ final class TrainStep implements AutoCloseable {
     int firstKept = Math.max(0, batch.chunks.size() - plan.kept());
     for (int i = 0; i < batch.chunks.size(); i++) {
       if (i >= firstKept) {
-        kept.push(forward(batch, i, pack(batch, i), true));
+        kept.push(forward(batch, i, pack(batch, i), plan.mode()));
       } else {
-        workspace.release(forward(batch, i, pack(batch, i), false).mark);
+        workspace.release(forward(batch, i, pack(batch, i), PassMode.ENCODE).mark);
       }
     }
     return kept;
@@ -292,7 +304,8 @@ final class TrainStep implements AutoCloseable {
   /** From the last chunk to the first, so that how many are kept decides no bit of the sums. */
   private void backward(Batch batch, Deque<Encoded> kept, Tensor gradients) {
     for (int i = batch.chunks.size() - 1; i >= 0; i--) {
-      Encoded encoded = kept.isEmpty() ? forward(batch, i, pack(batch, i), true) : kept.pop();
+      Encoded encoded =
+          kept.isEmpty() ? forward(batch, i, pack(batch, i), plan.mode()) : kept.pop();
       backward(batch, i, encoded, gradients);
     }
   }
@@ -309,11 +322,10 @@ final class TrainStep implements AutoCloseable {
         .withViews(chunk.firstView(), chunk.views());
   }
 
-  private Encoded forward(Batch batch, int index, PackedBatch packed, boolean training) {
+  private Encoded forward(Batch batch, int index, PackedBatch packed, PassMode mode) {
     long mark = workspace.mark();
     Tensor embeddings = rows(batch.embeddings, batch, index);
-    return new Encoded(
-        model.forward(packed, batch.key, training, true, embeddings, workspace), mark);
+    return new Encoded(model.forward(packed, batch.key, mode, true, embeddings, workspace), mark);
   }
 
   /** Says of each embedding what its sentence says, view after view. */

@@ -40,13 +40,13 @@ class Bf16GoldenTest {
         Golden golden = new Golden()) {
       for (Pooler pooler : Pooler.values()) {
         String name = "embeddings." + pooler.label();
-        for (boolean training : new boolean[] {true, false}) {
-          try (SentenceModel model = golden.model(pooler, kernels, DType.BF16, training);
-              Workspace workspace = workspace(model, training)) {
+        for (PassMode mode : PassMode.values()) {
+          try (SentenceModel model = golden.model(pooler, kernels, DType.BF16, mode.training());
+              Workspace workspace = workspace(model, mode)) {
             PackedBatch batch = golden.batch("", 3 * SENTENCES, 1);
-            ForwardPass pass = model.forward(batch, null, training, true, workspace);
+            ForwardPass pass = model.forward(batch, null, mode, true, workspace);
             assertEquals(DType.F32, pass.embeddings().dtype());
-            String label = name + (training ? " training on " : " encoding on ") + kernels.name();
+            String label = name + " " + mode + " on " + kernels.name();
             assertClose(
                 golden, name, doubles(pass.embeddings()), doubles(golden.values(name)), label);
           }
@@ -63,14 +63,14 @@ class Bf16GoldenTest {
         Golden golden = new Golden();
         SentenceModel trainable = golden.model(Pooler.CLS, kernels, DType.BF16, true);
         SentenceModel alone = golden.model(Pooler.CLS, kernels, DType.BF16, false);
-        Workspace workspace = workspace(trainable, false);
-        Workspace other = workspace(alone, false)) {
+        Workspace workspace = workspace(trainable, PassMode.ENCODE);
+        Workspace other = workspace(alone, PassMode.ENCODE)) {
       assertThrows(IllegalStateException.class, alone::parameters);
       PackedBatch batch = golden.batch("", 3 * SENTENCES, 1);
       alone.holdWeights();
       assertArrayEquals(
-          doubles(trainable.forward(batch, null, false, true, workspace).embeddings()),
-          doubles(alone.forward(batch, null, false, true, other).embeddings()));
+          doubles(trainable.forward(batch, null, PassMode.ENCODE, true, workspace).embeddings()),
+          doubles(alone.forward(batch, null, PassMode.ENCODE, true, other).embeddings()));
       alone.releaseWeights();
     }
   }
@@ -78,23 +78,23 @@ class Bf16GoldenTest {
   @ParameterizedTest
   @MethodSource("backends")
   void unsupervisedGradients(Kernels kernels) {
-    gradients(kernels, "unsupervised", Pooler.CLS, SENTENCES, 2);
+    gradients(kernels, PassMode.REPLAY, "unsupervised", Pooler.CLS, SENTENCES, 2);
   }
 
   @ParameterizedTest
   @MethodSource("backends")
   void supervisedGradients(Kernels kernels) {
-    gradients(kernels, "supervised", Pooler.AVG_FIRST_LAST, 3 * SENTENCES, 1);
+    gradients(kernels, PassMode.KEEP, "supervised", Pooler.AVG_FIRST_LAST, 3 * SENTENCES, 1);
   }
 
   private static void gradients(
-      Kernels kernels, String kind, Pooler pooler, int sentences, int views) {
+      Kernels kernels, PassMode mode, String kind, Pooler pooler, int sentences, int views) {
     try (kernels;
         Golden golden = new Golden();
         SentenceModel model = golden.model(pooler, kernels, DType.BF16, true);
-        Workspace workspace = workspace(model, true)) {
+        Workspace workspace = workspace(model, mode)) {
       PackedBatch batch = golden.batch("", sentences, views);
-      ForwardPass pass = model.forward(batch, null, true, true, workspace);
+      ForwardPass pass = model.forward(batch, null, mode, true, workspace);
       Tensor gradients = zeros(kernels, model.layout().elements());
       Tensor loss = zeros(kernels, 1);
       Tensor dEmbeddings = zeros(kernels, batch.embeddings(), model.dimension());
@@ -121,10 +121,10 @@ class Bf16GoldenTest {
         () -> label + " is off by " + closeness + ", PyTorch by " + torch);
   }
 
-  private static Workspace workspace(SentenceModel model, boolean training) {
+  private static Workspace workspace(SentenceModel model, PassMode mode) {
     BatchDimensions largest =
-        new BatchDimensions(12 * 3 * SENTENCES, 3 * SENTENCES, training ? 2 : 1);
-    return new Workspace(model.kernels().allocate(model.workspaceBytes(largest, training) + 4096));
+        new BatchDimensions(12 * 3 * SENTENCES, 3 * SENTENCES, mode.training() ? 2 : 1);
+    return new Workspace(model.kernels().allocate(model.workspaceBytes(largest, mode) + 4096));
   }
 
   private static Tensor zeros(Kernels kernels, long... extents) {

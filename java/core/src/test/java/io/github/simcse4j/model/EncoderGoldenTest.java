@@ -12,6 +12,7 @@ import io.github.simcse4j.tensor.DType;
 import io.github.simcse4j.tensor.Shape;
 import io.github.simcse4j.tensor.Tensor;
 import io.github.simcse4j.tensor.Workspace;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -48,14 +49,14 @@ class EncoderGoldenTest {
       try (Golden golden = new Golden();
           SentenceModel model = golden.model(pooler, backend.kernels, backend.dtype)) {
         PackedBatch batch = golden.batch("", 3 * SENTENCES, 1);
-        for (boolean training : new boolean[] {true, false}) {
-          Workspace workspace = workspace(model, batch, training);
-          ForwardPass pass = model.forward(batch, null, training, true, workspace);
+        for (PassMode mode : PassMode.values()) {
+          Workspace workspace = workspace(model, batch, mode);
+          ForwardPass pass = model.forward(batch, null, mode, true, workspace);
           assertClose(
               golden.values("embeddings." + pooler.label()),
               pass.embeddings(),
               backend,
-              pooler + (training ? " training" : " encoding"));
+              pooler + " " + mode);
         }
       }
       backend.kernels.close();
@@ -79,31 +80,33 @@ class EncoderGoldenTest {
     try (Golden golden = new Golden();
         SentenceModel model = golden.model(pooler, kernels, backend.dtype)) {
       PackedBatch batch = golden.batch("", sentences, views);
-      Workspace workspace = workspace(model, batch, true);
-      ForwardPass pass = model.forward(batch, null, true, true, workspace);
-      Tensor gradients = zeros(backend, model.layout().elements());
-      Tensor loss = zeros(backend, 1);
-      Tensor dEmbeddings = zeros(backend, batch.embeddings(), model.dimension());
-      new ContrastiveObjective(0.05f, 0.3f)
-          .evaluate(kernels, SENTENCES, pass.embeddings(), 1f, loss, dEmbeddings, workspace);
-      model.backward(pass, dEmbeddings, gradients);
-      assertEquals(golden.values(kind + ".loss").get(0), loss.get(0), 10 * backend.tolerance);
-      int compared = 0;
-      for (ParameterLayout.Entry entry : model.layout().entries()) {
-        Tensor expected = golden.values(kind + ".gradient." + entry.name());
-        Tensor actual = gradients.slice(entry.offset(), entry.shape().extents());
-        assertClose(expected, actual, backend, entry.name());
-        compared++;
+      for (PassMode mode : List.of(PassMode.REPLAY, PassMode.KEEP)) {
+        Workspace workspace = workspace(model, batch, mode);
+        ForwardPass pass = model.forward(batch, null, mode, true, workspace);
+        Tensor gradients = zeros(backend, model.layout().elements());
+        Tensor loss = zeros(backend, 1);
+        Tensor dEmbeddings = zeros(backend, batch.embeddings(), model.dimension());
+        new ContrastiveObjective(0.05f, 0.3f)
+            .evaluate(kernels, SENTENCES, pass.embeddings(), 1f, loss, dEmbeddings, workspace);
+        model.backward(pass, dEmbeddings, gradients);
+        assertEquals(golden.values(kind + ".loss").get(0), loss.get(0), 10 * backend.tolerance);
+        int compared = 0;
+        for (ParameterLayout.Entry entry : model.layout().entries()) {
+          Tensor expected = golden.values(kind + ".gradient." + entry.name());
+          Tensor actual = gradients.slice(entry.offset(), entry.shape().extents());
+          assertClose(expected, actual, backend, entry.name() + " " + mode);
+          compared++;
+        }
+        assertEquals(model.layout().entries().size(), compared);
       }
-      assertEquals(model.layout().entries().size(), compared);
     }
     kernels.close();
   }
 
-  private static Workspace workspace(SentenceModel model, PackedBatch batch, boolean training) {
+  private static Workspace workspace(SentenceModel model, PackedBatch batch, PassMode mode) {
     BatchDimensions dimensions =
         new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
-    long bytes = model.workspaceBytes(dimensions, training) + 4096;
+    long bytes = model.workspaceBytes(dimensions, mode) + 4096;
     return new Workspace(model.kernels().allocate(bytes));
   }
 

@@ -9,6 +9,7 @@ import io.github.simcse4j.kernels.TestDevice;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.Golden;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
@@ -43,7 +44,7 @@ class CudaGoldenTest {
         try (SentenceModel model = golden.model(pooler, kernels, dtype);
             Workspace workspace = workspace(model)) {
           PackedBatch batch = batch(golden, "", kernels, workspace);
-          ForwardPass pass = model.forward(batch, null, true, true, workspace);
+          ForwardPass pass = model.forward(batch, null, PassMode.KEEP, true, workspace);
           double[] out = numbers(kernels, pass.embeddings());
           assertClose(golden, name, out, dtype, 1e-5);
         }
@@ -77,7 +78,7 @@ class CudaGoldenTest {
       DType type = kernels.traits().lossType(model.dtype());
       Tensor embeddings = workspace.tensor(type, SENTENCES, model.dimension());
       Tensor dEmbeddings = workspace.tensor(type, SENTENCES, model.dimension());
-      ForwardPass pass = model.forward(batch, null, true, true, embeddings, workspace);
+      ForwardPass pass = model.forward(batch, null, PassMode.KEEP, true, embeddings, workspace);
       Tensor loss = workspace.tensor(DType.F32, 1);
       Tensor norm = workspace.tensor(DType.F32, 1);
       new ContrastiveObjective(0.05f, 0.3f)
@@ -92,7 +93,8 @@ class CudaGoldenTest {
 
   private static Workspace workspace(SentenceModel model) {
     BatchDimensions largest = new BatchDimensions(SENTENCES * LONGEST, SENTENCES, 1);
-    return new Workspace(model.kernels().allocate(model.workspaceBytes(largest, true) + 65536));
+    return new Workspace(
+        model.kernels().allocate(model.workspaceBytes(largest, PassMode.KEEP) + 65536));
   }
 
   private static PackedBatch batch(

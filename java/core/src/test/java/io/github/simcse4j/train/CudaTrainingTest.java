@@ -12,6 +12,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.TestDevice;
 import io.github.simcse4j.kernels.reference.ReferenceKernels;
 import io.github.simcse4j.model.ModelFolder;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.objective.ContrastiveOptions;
 import io.github.simcse4j.tensor.DType;
@@ -133,6 +134,7 @@ class CudaTrainingTest {
           train(
               TestDevice.open(DType.F32), DType.F32, config, MemorySettings.AUTO, name + "-device");
       assertEquals(1, device.steps.getFirst().chunks());
+      assertEquals(PassMode.KEEP, device.plans.getFirst().memory().mode());
       assertSame(host, device, 2e-5);
     }
   }
@@ -147,13 +149,21 @@ class CudaTrainingTest {
     long once = kept.plans.getFirst().memory().total();
     long activations = kept.plans.getFirst().memory().activations();
     int all = kept.plans.getFirst().memory().kept();
-    MemorySettings little = new MemorySettings(30, once - activations + 2 * activations / all);
-    Course replayed = train(TestDevice.open(DType.F32), DType.F32, config, little, "replayed");
+    long two = once - activations + 2 * activations / all;
+    MemorySettings little = new MemorySettings(30, Integer.MAX_VALUE, Activations.KEEP, two);
+    Course fewer = train(TestDevice.open(DType.F32), DType.F32, config, little, "fewer");
+    // What does not suffice to keep two of them whole.
+    MemorySettings less = new MemorySettings(30, 2, Activations.AUTO, two - 1);
+    Course replayed = train(TestDevice.open(DType.F32), DType.F32, config, less, "replayed");
     assertTrue(kept.steps.getFirst().chunks() > 4);
+    assertEquals(2, fewer.plans.getFirst().memory().kept());
     assertEquals(2, replayed.plans.getFirst().memory().kept());
+    assertEquals(PassMode.REPLAY, replayed.plans.getFirst().memory().mode());
     assertSame(whole, kept, 1e-5);
-    assertArrayEquals(kept.losses(), replayed.losses());
-    assertArrayEquals(kept.vector, replayed.vector);
+    for (Course other : List.of(fewer, replayed)) {
+      assertArrayEquals(kept.losses(), other.losses());
+      assertArrayEquals(kept.vector, other.vector);
+    }
   }
 
   @Test

@@ -71,7 +71,7 @@ class DuplicatesTest {
       TokenStore store = prepared.store();
       BatchSampler sampler =
           new BatchSampler(store, new BatchSettings(GROUPS, 1, false, true, false));
-      MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
+      MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "", false);
       try (Workspace state = SmallTraining.state(model);
           StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, state);
           TrainStep step =

@@ -17,6 +17,7 @@ import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.UsableKernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
@@ -70,7 +71,7 @@ class LargeBatchTest {
   private static Outcome step(
       Kernels kernels, DType dtype, Pooler pooler, int columns, int maxTokens, int kept) {
     ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
-    return step(kernels, dtype, pooler, objective, columns, maxTokens, kept);
+    return step(kernels, dtype, pooler, objective, columns, maxTokens, kept, Activations.REPLAY);
   }
 
   private static Outcome step(
@@ -80,13 +81,15 @@ class LargeBatchTest {
       ContrastiveObjective objective,
       int columns,
       int maxTokens,
-      int kept) {
+      int kept,
+      Activations activations) {
     try (PreparedStore prepared = small.store(columns);
         SentenceModel model = small.model(pooler, kernels, dtype)) {
       TokenStore store = prepared.store();
       BatchSampler sampler = SmallTraining.sampler(store, GROUPS);
       BatchExtent extent = BatchExtent.of(store, sampler, 0, 1);
-      MemoryBudget budget = budget(model, objective.options(), extent, maxTokens, kept);
+      MemoryBudget budget =
+          budget(model, objective.options(), extent, maxTokens, kept, activations);
       try (Workspace state = SmallTraining.state(model);
           StepNumbers told = new StepNumbers(kernels, DType.F32, 1, 1, state);
           TrainStep step =
@@ -96,8 +99,8 @@ class LargeBatchTest {
                   sampler,
                   objective,
                   new MemoryPlanner(model.memory(), budget, objective.options()),
-                  new MemorySettings(maxTokens, 0),
-                  plan -> {})) {
+                  new MemorySettings(maxTokens, Integer.MAX_VALUE, activations, 0),
+                  plan -> assertEquals(activations.mode(), plan.memory().mode()))) {
         AdamW optimizer = new AdamW(model, 0, 1, state);
         step.reserve(0, 1);
         TrainStep.Result result =
@@ -116,10 +119,12 @@ class LargeBatchTest {
       ContrastiveOptions options,
       BatchExtent extent,
       int maxTokens,
-      int kept) {
-    MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "");
-    MemoryPlan one = new MemoryPlanner(model.memory(), all, options).plan(extent, maxTokens, 1);
-    return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "");
+      int kept,
+      Activations activations) {
+    MemoryBudget all = new MemoryBudget(Long.MAX_VALUE, "", false);
+    MemoryPlan one =
+        new MemoryPlanner(model.memory(), all, options).plan(extent, maxTokens, 1, activations);
+    return new MemoryBudget(one.total() + (kept - 1) * one.activations(), "", false);
   }
 
   private static double[] numbers(Kernels kernels, Tensor tensor) {
@@ -158,12 +163,14 @@ class LargeBatchTest {
       ContrastiveObjective objective,
       int columns,
       double tolerance) {
-    Outcome whole = step(kernels, dtype, pooler, objective, columns, 0, 1);
+    Activations replay = Activations.REPLAY;
+    Outcome whole = step(kernels, dtype, pooler, objective, columns, 0, 1, replay);
     // Two views are cut alike, so that the number of their chunks is even.
     int several = columns == 1 ? 6 : 7;
     int limit = limit(columns, several);
-    Outcome seven = step(kernels, dtype, pooler, objective, columns, limit, 1);
-    Outcome single = step(kernels, dtype, pooler, objective, columns, SmallTraining.LONGEST, 1);
+    Outcome seven = step(kernels, dtype, pooler, objective, columns, limit, 1, replay);
+    int longest = SmallTraining.LONGEST;
+    Outcome single = step(kernels, dtype, pooler, objective, columns, longest, 1, replay);
     assertEquals(1, whole.result.chunks());
     assertEquals(several, seven.result.chunks());
     assertEquals(GROUPS * columns * TrainConfig.views(columns), single.result.chunks());
@@ -253,7 +260,7 @@ class LargeBatchTest {
       PackedBatch batch = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
       Tensor embeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
       Tensor dEmbeddings = workspace.tensor(type, 2 * GROUPS, model.dimension());
-      model.forward(batch, KEY, true, true, embeddings, workspace);
+      model.forward(batch, KEY, PassMode.REPLAY, true, embeddings, workspace);
       new ContrastiveObjective(0.05f, 0.3f)
           .evaluate(kernels, GROUPS, embeddings, 1f, told.loss(0, 0), dEmbeddings, workspace);
       told.read();
@@ -274,6 +281,49 @@ class LargeBatchTest {
             assertEquals(none.result, some.result);
             assertEquals(none.loss, some.loss);
             assertArrayEquals(none.gradients, some.gradients);
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("f32")
+  void activationsThatAreKeptAndThoseComputedAgainGiveLikeGradients(Kernels kernels) {
+    assertKeepingChangesNothing(kernels, DType.F32);
+  }
+
+  @ParameterizedTest
+  @MethodSource("bf16")
+  void theyDoInBf16(Kernels kernels) {
+    assertKeepingChangesNothing(kernels, DType.BF16);
+  }
+
+  /**
+   * Kernels that apply the GELU or its derivative before they round what comes from a product, as
+   * they can where nothing is computed again, differ by that rounding.
+   */
+  private static void assertKeepingChangesNothing(Kernels kernels, DType dtype) {
+    boolean exact = dtype == DType.F32 && !kernels.name().equals("reference");
+    double rounding = dtype == DType.F32 ? 1e-6 : 0x1p-6;
+    ContrastiveObjective objective = new ContrastiveObjective(0.05f, 0.3f);
+    int several = limit(1, 6);
+    try (kernels) {
+      for (Pooler pooler : Pooler.values()) {
+        for (int limit : new int[] {0, several}) {
+          int kept = limit == 0 ? 1 : 2;
+          Outcome[] ways =
+              Stream.of(Activations.REPLAY, Activations.KEEP)
+                  .map(way -> step(kernels, dtype, pooler, objective, 1, limit, kept, way))
+                  .toArray(Outcome[]::new);
+          String what = "%s %s %s, chunks of %d".formatted(kernels.name(), dtype, pooler, limit);
+          assertEquals(ways[0].result, ways[1].result);
+          assertEquals(ways[0].loss, ways[1].loss, what);
+          if (exact) {
+            assertArrayEquals(ways[0].gradients, ways[1].gradients, what);
+          } else {
+            Closeness closeness = Closeness.of(ways[1].gradients, ways[0].gradients);
+            assertTrue(closeness.norm() <= rounding, what + ": " + closeness);
           }
         }
       }
@@ -336,15 +386,17 @@ class LargeBatchTest {
       for (Pooler pooler : Pooler.values()) {
         try (SentenceModel model = small.model(pooler, kernels, DType.F32)) {
           PackedBatch all = packer.packColumns(groups, GROUPS, 0, GROUPS).withViews(0, 2);
-          double[] kept = embeddings(model, all, true);
-          assertArrayEquals(kept, embeddings(model, all, false), pooler.label());
+          double[] kept = embeddings(model, all, PassMode.KEEP);
+          for (PassMode mode : PassMode.values()) {
+            assertArrayEquals(kept, embeddings(model, all, mode), pooler + " " + mode);
+          }
           double[] joined = new double[0];
           for (BatchChunk chunk : BatchChunk.cut(prepared.store(), groups, GROUPS, 2, 30)) {
             PackedBatch part =
                 packer
                     .packColumns(groups, GROUPS, chunk.from(), chunk.to())
                     .withViews(chunk.firstView(), chunk.views());
-            joined = concat(joined, embeddings(model, part, false));
+            joined = concat(joined, embeddings(model, part, PassMode.ENCODE));
           }
           Closeness closeness = Closeness.of(joined, kept);
           assertTrue(closeness.within(1e-6), pooler + " on " + kernels.name() + ": " + closeness);
@@ -353,12 +405,12 @@ class LargeBatchTest {
     }
   }
 
-  private static double[] embeddings(SentenceModel model, PackedBatch batch, boolean training) {
+  private static double[] embeddings(SentenceModel model, PackedBatch batch, PassMode mode) {
     BatchDimensions dimensions =
         new BatchDimensions(batch.tokens(), batch.sentences(), batch.views());
-    long bytes = model.workspaceBytes(dimensions, training);
+    long bytes = model.workspaceBytes(dimensions, mode);
     try (Workspace workspace = new Workspace(model.kernels().allocate(bytes))) {
-      ForwardPass pass = model.forward(batch, KEY, training, true, workspace);
+      ForwardPass pass = model.forward(batch, KEY, mode, true, workspace);
       return numbers(model.kernels(), pass.embeddings());
     }
   }

@@ -14,6 +14,7 @@ import io.github.simcse4j.kernels.Kernels;
 import io.github.simcse4j.kernels.PackedBatch;
 import io.github.simcse4j.kernels.PoolingMode;
 import io.github.simcse4j.kernels.vector.VectorKernels;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.random.Dropout;
 import io.github.simcse4j.tensor.DType;
@@ -130,6 +131,31 @@ class OutOfMemoryTest {
     assertTrue(last.workspace() <= needed / 3);
     assertEquals(last.tokensPerChunk(), course.steps.getFirst().tokensPerChunk());
     assertSameCourse(course);
+  }
+
+  @Test
+  void activationsAreComputedAgainBeforeFewerChunksAreKept() throws IOException {
+    for (int tokens : new int[] {0, 100}) {
+      Course replayed = train(new VectorKernels(1), settings(tokens, Activations.REPLAY), "replay");
+      Course kept = train(new VectorKernels(2), settings(tokens, Activations.KEEP), "keep");
+      MemoryPlan replay = replayed.plans.getFirst().memory();
+      assertEquals(PassMode.REPLAY, replay.mode());
+      assertEquals(replay.otherMode().workspace(), kept.plans.getFirst().memory().workspace());
+      assertArrayEquals(replayed.losses(), kept.losses());
+      assertArrayEquals(replayed.weights, kept.weights);
+      Kernels little = new SmallMemory(replay.workspace());
+      Course lowered = train(little, settings(tokens, Activations.KEEP), "lowered");
+      assertEquals(1, causes(lowered).size());
+      MemoryPlan last = lowered.plans.getLast().memory();
+      assertEquals(PassMode.REPLAY, last.mode());
+      assertEquals(replay.kept(), last.kept());
+      assertEquals(replay.tokensPerChunk(), last.tokensPerChunk());
+      assertArrayEquals(kept.weights, lowered.weights);
+    }
+  }
+
+  private static MemorySettings settings(int tokens, Activations activations) {
+    return new MemorySettings(tokens, Integer.MAX_VALUE, activations, 0);
   }
 
   /** Memory that runs out in the sixth call of an operation. */

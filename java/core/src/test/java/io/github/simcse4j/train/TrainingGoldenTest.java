@@ -12,6 +12,7 @@ import io.github.simcse4j.kernels.vector.VectorKernels;
 import io.github.simcse4j.model.BatchDimensions;
 import io.github.simcse4j.model.ForwardPass;
 import io.github.simcse4j.model.Golden;
+import io.github.simcse4j.model.PassMode;
 import io.github.simcse4j.model.Pooler;
 import io.github.simcse4j.model.SentenceModel;
 import io.github.simcse4j.objective.ContrastiveObjective;
@@ -106,9 +107,9 @@ class TrainingGoldenTest {
       SentenceModel model, AdamW optimizer, ContrastiveObjective objective, PackedBatch batch) {
     Kernels kernels = model.kernels();
     BatchDimensions dimensions = new BatchDimensions(batch.tokens(), batch.sentences(), 1);
-    long bytes = model.workspaceBytes(dimensions, true) + 8192;
+    long bytes = model.workspaceBytes(dimensions, PassMode.REPLAY) + 8192;
     try (Workspace workspace = new Workspace(kernels.allocate(bytes))) {
-      ForwardPass pass = model.forward(batch, null, true, true, workspace);
+      ForwardPass pass = model.forward(batch, null, PassMode.REPLAY, true, workspace);
       Tensor dEmbeddings = workspace.tensor(DType.F32, batch.sentences(), model.dimension());
       Tensor loss = workspace.tensor(DType.F32, 1);
       objective.evaluate(kernels, QUERIES, pass.embeddings(), 1f, loss, dEmbeddings, workspace);
