@@ -66,8 +66,11 @@ SIMT_KERNEL(kWarps *kWarp) forward(Forward<T> a) {
     if (residual != nullptr) {
       float r[N];
       added.get(r);
-      const uint32_t bits = a.dropout.active ? kept<N>(a.dropout, mask, c) : 0xffffffffu;
-      SIMT_UNROLL for (int k = 0; k < N; k++) s[k] = bits >> k & 1 ? fmaf(s[k], a.dropout.scale, r[k]) : r[k];
+      uint32_t words[N];
+      mask_words(a.dropout, mask, c, words);
+      SIMT_UNROLL for (int k = 0; k < N; k++) {
+        s[k] = words[k] < a.dropout.threshold ? fmaf(s[k], a.dropout.scale, r[k]) : r[k];
+      }
       pack.set(s);
       pack.get(s);  // as it was rounded: replay and the backward pass start from that
       pack.store(x + c);
@@ -124,25 +127,42 @@ struct Replay {
   T *out;
 };
 
-template <typename T, int N>
+template <typename T, int N, int kPasses>
 SIMT_KERNEL(kWarps *kWarp) replay(Replay<T> a) {
   const int row = block_x() * kWarps + warp();
   if (row >= a.rows) return;
+  const int passes = passes_of<N, kPasses>(a.hidden);
+  const T *const sum = a.sum + (int64_t)row * a.hidden;
+  T *const out = a.out + (int64_t)row * a.hidden;
+  Pack<T, N> packs[kHeld<kPasses>];
+  if constexpr (kPasses > 0) {
+    SIMT_UNROLL for (int i = 0; i < kPasses; i++) {
+      if (column<N>(i) < a.hidden) packs[i].load(sum + column<N>(i));
+    }
+  }
   const float mean = a.mean[row];
   const float rstd = a.rstd[row];
-  for (int c = column<N>(0); c < a.hidden; c += kWarp * N) {
-    const int64_t at = (int64_t)row * a.hidden + c;
-    Pack<T, N> pack;
-    pack.load(a.sum + at);
+  SIMT_UNROLL for (int i = 0; i < passes; i++) {
+    const int c = column<N>(i);
+    if (c >= a.hidden) continue;
+    Pack<T, N> &pack = packs[held<kPasses>(i)];
+    if constexpr (kPasses == 0) pack.load(sum + c);
     float s[N], gamma[N], beta[N];
     pack.get(s);
     load_floats(gamma, a.gamma + c);
     load_floats(beta, a.beta + c);
     SIMT_UNROLL for (int k = 0; k < N; k++) s[k] = normalised(s[k], mean, rstd, gamma[k], beta[k]);
     pack.set(s);
-    pack.store(a.out + at);
+    pack.store(out + c);
   }
 }
+
+struct ReplayKernels {
+  template <typename T, int N, int kPasses>
+  static auto kernel() {
+    return &replay<T, N, kPasses>;
+  }
+};
 
 // --- host ---
 
@@ -169,7 +189,6 @@ Fault launch_forward(const Queue &queue, const simcse_dropout_residual_layer_nor
 template <typename T>
 Fault launch_replay(const Queue &queue, const simcse_layer_norm_replay &args) {
   const bool aligned = aligned16(args.sum, args.norm.gamma, args.norm.beta, args.out);
-  const bool vectors = row_plan(args.dtype, args.hidden, aligned).vector > 1;
   const Replay<T> arguments = {(int)args.rows,
                                args.hidden,
                                static_cast<const T *>(args.sum),
@@ -178,7 +197,7 @@ Fault launch_replay(const Queue &queue, const simcse_layer_norm_replay &args) {
                                args.norm.gamma,
                                args.norm.beta,
                                static_cast<T *>(args.out)};
-  return launch("layer_norm_replay", vectors ? replay<T, kVector<T>> : replay<T, 1>,
+  return launch("layer_norm_replay", row_kernel<ReplayKernels, T>(row_plan(args.dtype, args.hidden, aligned)),
                 layer_norm_forward_geometry(args.rows), queue.stream, arguments);
 }
 

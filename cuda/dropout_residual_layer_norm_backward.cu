@@ -108,7 +108,7 @@ SIMT_KERNEL(kWarps *kWarp, kPasses * N * sizeof(T) > 96 ? 1 : 2) backward(Backwa
       }
     }
     const float mean_g = warp_sum(of_g) * a.inverse_hidden;
-    const float mean_g_y = warp_sum(of_g_y) * a.inverse_hidden;
+    const float slope = -rstd * (warp_sum(of_g_y) * a.inverse_hidden);
 
     SIMT_UNROLL for (int i = 0; i < passes; i++) {
       const int c = column<N>(i);
@@ -118,19 +118,21 @@ SIMT_KERNEL(kWarps *kWarp, kPasses * N * sizeof(T) > 96 ? 1 : 2) backward(Backwa
         d_out[h].load(a.d_out + start + c);
         sum[h].load(a.sum + start + c);
       }
-      float d[N], y[N], gamma[N];
+      float d[N], sums[N], gamma[N];
       d_out[h].get(d);
-      sum[h].get(y);
+      sum[h].get(sums);
       load_floats(gamma, a.gamma + c);
       SIMT_UNROLL for (int k = 0; k < N; k++) {
-        y[k] = (y[k] - mean) * rstd;
-        d[k] = rstd * (d[k] * gamma[k] - mean_g - y[k] * mean_g_y);
+        // The product is rounded first, as in the sums: fused with the difference it would leave what rounding lost.
+        const float g = fmaf(d[k], gamma[k], 0.0f);
+        d[k] = rstd * fmaf(sums[k] - mean, slope, g - mean_g);
       }
       d_out[h].set(d);
       d_out[h].store(a.d_residual + start + c);
       if (a.dropout.active) {
-        const uint32_t bits = kept<N>(a.dropout, mask, c);
-        SIMT_UNROLL for (int k = 0; k < N; k++) d[k] = bits >> k & 1 ? d[k] * a.dropout.scale : 0.0f;
+        uint32_t words[N];
+        mask_words(a.dropout, mask, c, words);
+        SIMT_UNROLL for (int k = 0; k < N; k++) d[k] = words[k] < a.dropout.threshold ? d[k] * a.dropout.scale : 0.0f;
         d_out[h].set(d);
       }
       d_out[h].store(a.d_x + start + c);

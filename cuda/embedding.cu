@@ -64,12 +64,10 @@ SIMT_KERNEL(kWarps *kWarp) forward(Forward<T> a) {
     SIMT_UNROLL for (int k = 0; k < N; k++) s[k] = normalised(s[k], mean, rstd, gamma[k], beta[k]);
     for (int view = 0; view < a.batch.views; view++) {
       float y[N];
-      uint32_t bits = 0xffffffffu;
-      if (a.dropout.active) {
-        const uint32_t number = rows.name.view + (uint32_t)view;
-        bits = kept<N>(a.dropout, mask_row(a.dropout, rows.name.position, rows.name.sample, number), c);
-      }
-      SIMT_UNROLL for (int k = 0; k < N; k++) y[k] = bits >> k & 1 ? s[k] * a.dropout.scale : 0.0f;
+      const uint32_t number = rows.name.view + (uint32_t)view;
+      uint32_t words[N];
+      mask_words(a.dropout, mask_row(a.dropout, rows.name.position, rows.name.sample, number), c, words);
+      SIMT_UNROLL for (int k = 0; k < N; k++) y[k] = words[k] < a.dropout.threshold ? s[k] * a.dropout.scale : 0.0f;
       Pack<T, N> pack;
       pack.set(y);
       pack.store(a.out + ((int64_t)view * a.batch.tokens + token) * a.hidden + c);

@@ -37,11 +37,11 @@ SIMT_DEVICE void sum_views(const Backward<T> &a, const RowName &name, int token,
     float x[N];
     pack.load(a.d_out + ((int64_t)view * a.batch.tokens + token) * a.hidden + c);
     pack.get(x);
-    uint32_t bits = 0xffffffffu;
-    if (a.dropout.active) {
-      bits = kept<N>(a.dropout, mask_row(a.dropout, name.position, name.sample, name.view + (uint32_t)view), c);
+    uint32_t words[N];
+    mask_words(a.dropout, mask_row(a.dropout, name.position, name.sample, name.view + (uint32_t)view), c, words);
+    SIMT_UNROLL for (int k = 0; k < N; k++) {
+      d[k] = words[k] < a.dropout.threshold ? fmaf(x[k], a.dropout.scale, d[k]) : d[k];
     }
-    SIMT_UNROLL for (int k = 0; k < N; k++) d[k] = bits >> k & 1 ? fmaf(x[k], a.dropout.scale, d[k]) : d[k];
   }
 }
 
