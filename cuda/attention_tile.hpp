@@ -26,20 +26,22 @@ struct Tile {
 };
 
 // Asks for rows 0 .. rows - 1 of an array, and for zeros in those up to the next multiple of 16. `index` of `count`
-// lanes share the work.
+// lanes share the work: each keeps its chunk, and goes down the rows.
 template <int kWidth>
 SIMT_DEVICE void copy_tile(Tile<kWidth> to, const bf16 *from, int stride, int rows, int index, int count,
                            Site at = Site::here()) {
   constexpr int kChunks = Tile<kWidth>::kChunks;
-  const int chunks = (rows + 15) / 16 * 16 * kChunks;
-  for (int i = index; i < chunks; i += count) {
-    const int row = i / kChunks;
-    const int chunk = i % kChunks;
+  const int chunk = index % kChunks;
+  const int step = count / kChunks;
+  const int end = (rows + 15) / 16 * 16;
+  const char *const first = reinterpret_cast<const char *>(from + chunk * 8);
+  int row = index / kChunks;
+  unsigned offset = (unsigned)(row * stride * 2);  // bytes
+  for (; row < end; row += step, offset += (unsigned)(step * stride * 2)) {
     const bool inside = row < rows;
-    cp_async16(to.at(row, chunk), from + ((inside ? row : 0) * stride + chunk * 8), inside ? 16 : 0, at);
+    cp_async16(to.at(row, chunk), first + (inside ? offset : 0u), inside ? 16 : 0, at);
   }
 }
-
 // Fragment a of x (16 rows from `row`, 16 columns from `column`).
 template <int kWidth>
 SIMT_DEVICE void load_left(uint32_t (&a)[4], Tile<kWidth> x, int row, int column, Site at = Site::here()) {
