@@ -11,6 +11,14 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kRowsOfWarp = 8;   // at least, where there are that many
 constexpr int kParts = 128;      // at most
+constexpr int kRowsAtOnce = 4;   // of a warp, on their way from memory together
+
+template <typename T, int N>
+SIMT_DEVICE void add(float (&sum)[N], const Pack<T, N> &pack) {
+  float each[N];
+  pack.get(each);
+  SIMT_UNROLL for (int k = 0; k < N; k++) sum[k] += each[k];
+}
 
 // Block (x, y) adds up rows kWarps y + warp, + kWarps grid_y(), ... of columns 32 N x + N lane on.
 template <typename T, int N>
@@ -21,12 +29,16 @@ SIMT_KERNEL(kWarps *kWarp) column_parts(const T *x, int64_t rows, int64_t column
   float sum[N] = {};
   if (c < columns) {
     const int64_t stride = (int64_t)grid_y() * kWarps;
-    SIMT_UNROLL for (int64_t row = (int64_t)block_y() * kWarps + warp(); row < rows; row += stride) {
+    int64_t row = (int64_t)block_y() * kWarps + warp();
+    for (; row + (kRowsAtOnce - 1) * stride < rows; row += kRowsAtOnce * stride) {
+      Pack<T, N> packs[kRowsAtOnce];
+      SIMT_UNROLL for (int i = 0; i < kRowsAtOnce; i++) packs[i].load_once(x + (row + i * stride) * columns + c);
+      SIMT_UNROLL for (int i = 0; i < kRowsAtOnce; i++) add(sum, packs[i]);
+    }
+    for (; row < rows; row += stride) {
       Pack<T, N> pack;
-      float each[N];
       pack.load_once(x + row * columns + c);
-      pack.get(each);
-      SIMT_UNROLL for (int k = 0; k < N; k++) sum[k] += each[k];
+      add(sum, pack);
     }
   }
   SIMT_UNROLL for (int k = 0; k < N; k++) sums[warp()][k * kWarp + lane()] = sum[k];

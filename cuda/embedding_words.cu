@@ -16,6 +16,7 @@ constexpr int kSorters = kSortedTokens / 2;
 constexpr int kCleared = 4 * kSorters;  // integers that a block clears
 constexpr int kPositionParts = 32;      // at most
 constexpr int kSentencesOfPart = 16;    // at least, where there are that many
+constexpr int kRowsAtOnce = 8;          // of a word, on their way from memory together
 
 // --- positions ---
 
@@ -148,12 +149,16 @@ add_runs(const int32_t *sorted, const int32_t *sorted_ids, int places, int hidde
     const int count = popcount(ballot(same));
     whole = count == kWarp;
     if (!kToWords && first == at.place && count == 1) return;
-    SIMT_UNROLL for (int i = 0; i < count; i++) {
-      const int row = shuffle(token, i);
-      if (at.column >= hidden) continue;
-      float x[N];
-      load_floats(x, d_sum + (int64_t)row * hidden + at.column);
-      SIMT_UNROLL for (int k = 0; k < N; k++) sum[k] += x[k];
+    for (int i = 0; i < count; i += kRowsAtOnce) {
+      float x[kRowsAtOnce][N];
+      SIMT_UNROLL for (int j = 0; j < kRowsAtOnce; j++) {
+        const int row = shuffle(token, i + j < count ? i + j : i);
+        if (at.column < hidden) load_floats(x[j], d_sum + (int64_t)row * hidden + at.column);
+      }
+      SIMT_UNROLL for (int j = 0; j < kRowsAtOnce; j++) {
+        if (i + j >= count || at.column >= hidden) continue;
+        SIMT_UNROLL for (int k = 0; k < N; k++) sum[k] += x[j][k];
+      }
     }
   }
   if (at.column >= hidden) return;
