@@ -12,6 +12,10 @@ from checks import MINUTES
 
 IN_USE = "product"  # the ladder's name for the version that libsimcse_cuda.so has
 MEMORY_BOUND = 0.85
+# Bound by arithmetic as well, and with targets of their own.
+ARITHMETIC = ("attention", "dropout_mask")
+# Microseconds of a floor below which launches and what waits for memory once cost more than the bytes.
+SMALL = 20
 GENERATED = 1 << 17  # sentences
 SHORT, LONG = 64, 512  # tokens of a sentence, of two targets of attention
 LARGE, MILLION = 65536, 1048576  # queries, of targets of the loss
@@ -176,8 +180,9 @@ def targets(bench):
     peers = {peer["batch"]: peer["rate"] for peer in bench.peer_steps}
     _, product = ceilings_of(bench.kernels)
     memory_bound = [line["floor"] / line["microseconds"] for line in bench.kernels
-                    if line["version"] == IN_USE and line["operation"] != "ceiling" and line["microseconds"] and
-                    line["floor"] and not (product and line["flops"] / product * 1e6 > 0.9 * line["floor"])]
+                    if line["version"] == IN_USE and not line["operation"].startswith(("ceiling", *ARITHMETIC)) and
+                    line["microseconds"] and (line["floor"] or 0) >= SMALL and
+                    not (product and line["flops"] / product * 1e6 > 0.9 * line["floor"])]
     shares, milliseconds = rates(bench.loss, "N", "of gemm"), rates(bench.loss, "N", "ms")
 
     def beside(batch):

@@ -1,5 +1,6 @@
 """PyTorch beside the kernels: reads the shapes that the ladder's programs timed and times the same operations, in the
-same way: 256 MB are read before each run, and the median of the runs is taken, by CUDA events.
+same way: 256 MB are read before each run, and the median of the runs is taken, by CUDA events. The GPU is kept busy
+while Python asks for a run, so that its kernels follow each other and Python's time is not counted.
 
     peers.py SHAPES.jsonl OUT.jsonl [cuda|cpu]
 
@@ -21,6 +22,7 @@ except ImportError:
     flash_attn = None
 
 RUNS, WARM_UP = 20, 3
+ASKING = 2_000_000  # clocks of the GPU, about a millisecond
 LARGEST = 40e9  # bytes of a matrix of similarities and its gradient
 
 
@@ -37,6 +39,7 @@ class Clock:
             run()
             return (time.perf_counter() - start) * 1e6
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda._sleep(ASKING)
         start.record()
         run()
         end.record()
@@ -107,13 +110,22 @@ class Peers:
         def padded():
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=1 - keep_of(x))
         yield "SDPA, padded", both(name, padded, q, k, v)
-        if flash_attn and dtype == torch.bfloat16:
-            starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32).to(self.device)
+        if dtype != torch.bfloat16 or self.device != "cuda":
+            return
+        starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32).to(self.device)
+        if flash_attn:
             packed = self.make(dtype, sum(lengths), 3, heads, size)
 
             def varlen():
                 return flash_attn.flash_attn_varlen_qkvpacked_func(packed, starts, longest, dropout_p=1 - keep_of(x))
             yield "FlashAttention, packed", both(name, varlen, packed)
+        q, k, v = (self.make(dtype, sum(lengths), heads, size) for _ in range(3))
+
+        def of_pytorch():
+            """FlashAttention 2 as PyTorch brings it: its varlen_attn calls the same, and has no dropout."""
+            return torch.ops.aten._flash_attention_forward(q, k, v, starts, starts, longest, longest, 1 - keep_of(x),
+                                                           False, False)[0]
+        yield "FlashAttention of PyTorch, packed", both(name, of_pytorch, q, k, v)
 
     attention_forward = attention_backward = attention
 
@@ -224,7 +236,7 @@ def main():
             try:
                 for line in measure(peers, clock, operation, shape):
                     out.write(json.dumps(line) + "\n")
-            except (KeyError, RuntimeError) as error:
+            except (AttributeError, KeyError, RuntimeError, TypeError) as error:
                 print(f"{operation} {shape}: {type(error).__name__}: {error}", file=sys.stderr)
 
 
