@@ -1,20 +1,23 @@
 // gelu(x) = x / 2 (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016) and its derivative, as functions of kernels.
 #pragma once
 
-#include "simt.hpp"
+#include "normal.hpp"
 
 namespace simcse::cuda {
 
+// By what lies above |x|, which keeps its digits far below 0, where 1 + erf has none left.
 SIMT_DEVICE float gelu(float x) {
-  // The complement keeps its digits far below 0, where 1 + erf has none left.
-  return 0.5f * x * erfcf(-0.70710678f * x);
+  float tail, bell;
+  normal_tail(x, tail, bell);
+  return fmaf(-fabsf(x), tail, fmaxf(x, 0.0f));
 }
 
 // The derivative is the normal distribution's function at x, plus x times its density.
 SIMT_DEVICE void gelu_and_slope(float x, float &value, float &slope) {
-  const float below = 0.5f * erfcf(-0.70710678f * x);
-  value = x * below;
-  slope = fmaf(x, 0.39894228f * expf(-0.5f * x * x), below);
+  float tail, bell;
+  normal_tail(x, tail, bell);
+  value = fmaf(-fabsf(x), tail, fmaxf(x, 0.0f));
+  slope = fmaf(x, 0.39894228f * bell, x < 0.0f ? tail : 1.0f - tail);
 }
 
 SIMT_DEVICE float gelu_slope(float x) {
