@@ -17,7 +17,9 @@ void *Engine::static_shared(const void *key, std::size_t bytes) {
     if (shared.key() == key) return shared.data();
     if (shared.key() != nullptr) total += shared.bytes();
   }
-  if (total > kStaticLimit || total + geometry_.shared > settings.shared_limit) {
+  // A launch asks for more than a block has unasked where its dynamic memory alone is above that.
+  const std::size_t limit = geometry_.shared > kStaticLimit ? settings.shared_limit : kStaticLimit;
+  if (total > kStaticLimit || total + geometry_.shared > limit) {
     stop(print("%zu bytes of static shared memory beside %u dynamic", total, geometry_.shared));
     abandon();
   }

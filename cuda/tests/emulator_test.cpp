@@ -287,6 +287,21 @@ SIMCSE_TEST(emulator_reports_broken_rules) {
   });
 }
 
+SIMT_KERNEL(32) kilobyte(float *x) {
+  SIMT_SHARED(float, tile, 256);
+  tile[thread()] = 1.0f;
+  if (thread() == 0) *x = tile[0];
+}
+
+// As a GPU, which gives a block 48 KB in all unless it is asked for more, and is asked by launch() where dynamic shared
+// memory alone is above that.
+SIMCSE_TEST(emulator_counts_static_shared_memory) {
+  Array<float> x(1);
+  CHECK(launch("kilobyte", kilobyte, one_block(32, 47 * 1024), nullptr, x.data()) == 0, "48 KB");
+  CHECK(launch("kilobyte", kilobyte, one_block(32, 47 * 1024 + 16), nullptr, x.data()) != 0, "more, not asked for");
+  CHECK(launch("kilobyte", kilobyte, one_block(32, 60 * 1024), nullptr, x.data()) == 0, "more, asked for");
+}
+
 SIMCSE_TEST(emulator_refuses_impossible_launches) {
   Geometry geometry = one_block(48);
   CHECK(launch("k", break_rule, geometry, nullptr, Rule::keeps, nullptr) != 0, "48 threads");
