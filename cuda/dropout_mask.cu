@@ -16,13 +16,16 @@ SIMT_KERNEL(kWarps *kWarp) mask_bytes(Batch batch, Dropout dropout, int channels
   if (row >= batch.rows()) return;
   const RowName name = name_row(batch, row);
   const MaskRow mask_name = mask_row(dropout, name.position, name.sample, name.view);
-  uint8_t *to = mask + (int64_t)row * channels;
+  uint8_t *const to = mask + (int64_t)row * channels;
+  const bool whole = channels % 4 == 0 && ((uintptr_t)mask & 3) == 0;
   for (int c = 4 * lane(); c < channels; c += kTurn) {
-    const uint32_t kept = dropout.active ? kept_of_block(dropout, mask_name, c / 4) : 15;
-    if (channels % 4 == 0 && ((uintptr_t)mask & 3) == 0) {
-      store_words<1>(to + c, {{(kept & 1) | (kept & 2) << 7 | (kept & 4) << 14 | (kept & 8) << 21}});
+    uint32_t words[4], bytes = 0;
+    mask_words(dropout, mask_name, (uint32_t)c, words);
+    SIMT_UNROLL for (int i = 0; i < 4; i++) bytes |= words[i] < dropout.threshold ? 1u << 8 * i : 0u;
+    if (whole) {
+      store_words<1>(to + c, {{bytes}});
     } else {
-      for (int i = 0; i < 4 && c + i < channels; i++) to[c + i] = kept >> i & 1;
+      for (int i = 0; i < 4 && c + i < channels; i++) to[c + i] = (uint8_t)(bytes >> 8 * i);
     }
   }
 }
