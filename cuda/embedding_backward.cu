@@ -111,7 +111,7 @@ struct BackwardKernels {
 // The parts of d_gamma and d_beta where rows are too wide for registers: a block takes 32 columns and every grid_y()-th
 // group of kWarps tokens, a lane a column.
 template <typename T>
-SIMT_KERNEL(kWarps *kWarp) column_parts(Backward<T> a) {
+SIMT_KERNEL(kWarps *kWarp, 1) column_parts(Backward<T> a) {
   using Columns = float[2][kWarp];
   SIMT_SHARED(Columns, sums, kWarps);
   const int c = block_x() * kWarp + lane();
