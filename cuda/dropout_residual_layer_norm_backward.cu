@@ -66,16 +66,18 @@ template <typename T, int N, int kPasses>
 SIMT_KERNEL(kWarps *kWarp, kPasses * N * sizeof(T) > 96 ? 1 : 2) backward(Backward<T> a) {
   const int passes = passes_of<N, kPasses>(a.hidden);
   float d_gamma[kHeld<kPasses>][N] = {}, d_beta[kHeld<kPasses>][N] = {};
-  for (int row = block_x() * kWarps + warp(); row < a.batch.rows(); row += grid_x() * kWarps) {
+  Pack<T, N> d_out[kHeld<kPasses>], sum[kHeld<kPasses>];
+  const auto take = [&](int row, int i) {
+    if (row >= a.batch.rows() || column<N>(i) >= a.hidden) return;
+    d_out[i].load(a.d_out + (int64_t)row * a.hidden + column<N>(i));
+    sum[i].load(a.sum + (int64_t)row * a.hidden + column<N>(i));
+  };
+  int row = block_x() * kWarps + warp();
+  if constexpr (kPasses > 0) {
+    SIMT_UNROLL for (int i = 0; i < kPasses; i++) take(row, i);
+  }
+  for (; row < a.batch.rows(); row += grid_x() * kWarps) {
     const int64_t start = (int64_t)row * a.hidden;
-    Pack<T, N> d_out[kHeld<kPasses>], sum[kHeld<kPasses>];
-    if constexpr (kPasses > 0) {
-      SIMT_UNROLL for (int i = 0; i < kPasses; i++) {
-        if (column<N>(i) >= a.hidden) continue;
-        d_out[i].load(a.d_out + start + column<N>(i));
-        sum[i].load(a.sum + start + column<N>(i));
-      }
-    }
     const float mean = a.mean[row];
     const float rstd = a.rstd[row];
     MaskRow mask = {};
@@ -136,6 +138,8 @@ SIMT_KERNEL(kWarps *kWarp, kPasses * N * sizeof(T) > 96 ? 1 : 2) backward(Backwa
         d_out[h].set(d);
       }
       d_out[h].store(a.d_x + start + c);
+      // The next row's, into registers that are free from here on, is on its way during the rest of this one.
+      if constexpr (kPasses > 0) take(row + grid_x() * kWarps, i);
     }
   }
   if constexpr (kPasses > 0) {
