@@ -1,10 +1,10 @@
-// The normal distribution's function and density, as functions of kernels, in some 16 instructions where erfcf takes 45:
-// kernels that read and write 2 or 4 bytes an element are bound by memory no more with those.
+// The normal distribution's function and density, as functions of kernels, in some 16 instructions where erfcf takes
+// 45: with those, kernels that read and write 2 or 4 bytes an element are not bound by memory.
 //
 //   Q(x) = exp(-x^2 / 2) t (c1 + c2 t + ... + c7 t^6),  t = 1 / (1 + 0.36 x),  x >= 0,  the part above x
 //
 // after the form of Hastings (1955; Abramowitz and Stegun 7.1.26). The coefficients are our own, fitted to the relative
-// error: below 1e-6 for x up to 13, where Q is the smallest of normal floats, and 1e-5 there with what rounding x^2 costs.
+// error: below 1e-6 for x up to 13, where Q is the smallest of normal floats, and 1e-5 with what rounding x^2 costs.
 #pragma once
 
 #include "simt.hpp"

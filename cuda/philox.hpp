@@ -8,8 +8,8 @@ namespace simcse::cuda {
 
 constexpr int kPhiloxRounds = 10;
 
-// A site's dropout as kernels take it. The keys of the rounds come with the arguments, where an instruction reads one as
-// its operand: to add them up anew for each row is a tenth of what a kernel of normalisation issues.
+// A site's dropout as kernels take it. The keys of the rounds come with the arguments, two to an instruction: to add
+// them up anew for each row takes twice as many.
 struct Dropout {
   uint32_t keys[kPhiloxRounds][2];
   uint32_t site;
