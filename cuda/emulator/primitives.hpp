@@ -31,7 +31,7 @@ Fault run_lanes(const char *name, const Geometry &geometry, Call call) {
 }  // namespace emulator
 
 template <typename... Parameters, typename... Arguments>
-Fault launch(const char *name, void (*kernel)(Parameters...), const Geometry &geometry, Stream stream,
+Fault launch(const char *name, void (*kernel)(Parameters...), const Geometry &geometry, [[maybe_unused]] Stream stream,
              const Arguments &...arguments) {
   if (geometry.x == 0 || geometry.y == 0 || geometry.z == 0) return 0;
 #if defined(SIMCSE_TWINS)
