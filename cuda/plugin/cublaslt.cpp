@@ -195,7 +195,8 @@ bool CublasLt::attempt(const Queue &queue, const simcse_gemm &args, const Plan &
   const Status status = lt_.multiply(handle_, plan.operation, &one, args.b, plan.a, args.a, plan.b, &sides.beta,
                                      sides.c, plan.d, sides.d, plan.d, &plan.choice.algorithm, queue.scratch,
                                      kWorkspace, queue.stream);
-  if (is_refusal(status, sides.epilogue) && (plan.borrowed || is_fused(sides.epilogue))) return false;
+  if (plan.borrowed && (status == kNotSupported || status == kInvalidValue)) return false;
+  if (is_fused(sides.epilogue) && is_refusal(status, sides.epilogue)) return false;
   check(status, "cublasLtMatmul");
   return true;
 }

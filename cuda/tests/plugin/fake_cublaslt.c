@@ -225,7 +225,7 @@ EXPORT int cublasLtMatmul(void *handle, struct operation *o, const float *alpha,
   if (handle == NULL || workspace == NULL || (uintptr_t)workspace % 256 != 0) return INVALID;
   if (bytes < algorithm->data[5]) return INVALID;
   /* As if the algorithm did not take a few fewer rows than it was chosen for. */
-  if (algorithm->data[6] != ld->columns && ld->columns % 4 == 1) return NOT_SUPPORTED;
+  if (algorithm->data[6] != ld->columns && ld->columns % 4 == 1) return ld->rows % 16 == 0 ? INVALID : NOT_SUPPORTED;
   uint64_t inner = columns_of(la, o->transpose_a);
   /* As if it found only now that it has no such epilogue for this. */
   if (fused(o->epilogue) && inner % 7 == 3) return INVALID;
