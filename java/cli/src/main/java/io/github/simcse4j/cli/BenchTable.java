@@ -48,16 +48,14 @@ final class BenchTable {
   List<String> aligned(int toTheLeft) {
     List<List<String>> all = new ArrayList<>(List.of(headings));
     all.addAll(rows);
-    return all.stream()
-        .map(cells ->
-            IntStream.range(0, headings.size())
-                .mapToObj(i -> {
-                  int width = all.stream().mapToInt(row -> row.get(i).length()).max().orElse(0);
-                  String blank = " ".repeat(width - cells.get(i).length());
-                  return i < toTheLeft ? cells.get(i) + blank : blank + cells.get(i);
-                })
-                .collect(Collectors.joining("  ")))
-        .toList();
+    String format =
+        IntStream.range(0, headings.size())
+            .mapToObj(i -> {
+              int width = all.stream().mapToInt(row -> row.get(i).length()).max().orElseThrow();
+              return (i < toTheLeft ? "%-" : "%") + width + "s";
+            })
+            .collect(Collectors.joining("  "));
+    return all.stream().map(row -> format.formatted(row.toArray())).toList();
   }
 
   List<String> markdown() {
